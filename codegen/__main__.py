@@ -1,0 +1,95 @@
+"""The command line of the generator: `python -m codegen` makes the models, `--check` and `--diff` judge."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from codegen import settings
+from codegen.changes import compare
+from codegen.coverage import gaps, present_layer
+from codegen.description import load
+from codegen.documents import CodegenError, Object
+from codegen.output import drift, write
+from codegen.render import render
+from codegen.report import as_json, as_text, is_breaking
+from codegen.surface import surface
+
+EXIT_CODES = """\
+exit codes:
+  0  done; with --check: nothing to do; with --diff: nothing breaking
+  1  with --check: the models file has drifted, or the hand-written layer lacks something;
+     with --diff: something is breaking
+  2  the description, the overlay or the command line cannot be used; nothing was written
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Do what the command line says and return its exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        if options.diff is not None:
+            return _diff(options)
+        description = _load(options.spec, options)
+        return _check(description, options.output) if options.check else _build(description, options.output)
+    except CodegenError as error:
+        sys.stderr.write(f"codegen: {error}\n")
+        return 2
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m codegen",
+        description="Make kaspi_delivery_async/_generated/models.py from the API description.",
+        epilog=EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    job = parser.add_mutually_exclusive_group()
+    job.add_argument(
+        "--check",
+        action="store_true",
+        help="write nothing; show how the models file has drifted, and what the hand-written layer lacks",
+    )
+    job.add_argument(
+        "--diff",
+        nargs="+",
+        metavar=("OLD", "NEW"),
+        help="write nothing; judge the changes from one description to another (by default, the present one)",
+    )
+    parser.add_argument("--spec", default=str(settings.DESCRIPTION), metavar="FILE_OR_URL", help="the description")
+    parser.add_argument("--overlay", metavar="FILE_OR_URL", help="an OpenAPI Overlay 1.0 to apply to each description")
+    parser.add_argument("--allow-remote", action="store_true", help="follow a $ref into other documents")
+    parser.add_argument("--output", type=Path, default=settings.MODELS, metavar="FILE", help="the models file")
+    parser.add_argument("--json", action="store_true", help="with --diff: print JSON")
+    return parser
+
+
+def _load(source: str, options: argparse.Namespace) -> Object:
+    return load(source, overlay=options.overlay, allow_remote=options.allow_remote)
+
+
+def _build(description: Object, output: Path) -> int:
+    write(output, render(description))
+    return 0
+
+
+def _check(description: Object, output: Path) -> int:
+    difference = drift(output, render(description))
+    lacking = [f"{gap}\n" for gap in gaps(description, present_layer(settings.ROOT))]
+    sys.stdout.write(difference)
+    sys.stdout.writelines(lacking)
+    return 1 if difference or lacking else 0
+
+
+def _diff(options: argparse.Namespace) -> int:
+    sources: list[str] = [*options.diff, options.spec]
+    if len(options.diff) > 2:
+        raise CodegenError("--diff takes the old description and at most one new one. Leave the others out.")
+    old, new = (surface(_load(source, options)) for source in sources[:2])
+    changes = compare(old, new)
+    sys.stdout.write((as_json(changes) if options.json else as_text(changes)) + "\n")
+    return 1 if is_breaking(changes) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,82 @@
+"""Gathers what a description refers to, there or in other documents, among its components."""
+
+import copy
+from collections.abc import Callable, Mapping
+from pathlib import PurePosixPath
+from typing import Any
+from urllib.parse import unquote, urldefrag, urljoin
+
+from referencing import Registry, Resource
+from referencing.exceptions import Unresolvable
+from referencing.jsonschema import DRAFT202012
+
+from codegen.documents import CodegenError, Json, Object, pointer, references
+
+COMPONENT_DEPTH = 3
+"""The tokens of a pointer to a component: `/components/schemas/Parcel`."""
+
+
+def bundle(
+    document: Mapping[str, Any], *, base: str, read: Callable[[str], Mapping[str, Any]], allow_remote: bool
+) -> Object:
+    """Return the document with every reference to one of its components; the argument is not changed.
+
+    `base` is the document's own URI; `read` gets the URI of another one. Raises CodegenError for a reference that
+    leads nowhere, that leads out of the document without `allow_remote`, or whose name is taken.
+    """
+    bundled = copy.deepcopy(dict(document))
+    registry = _with_document(Registry(), base, document)
+    gathered: dict[str, str] = {}
+    waiting = [(base, way, holder) for way, holder in references(bundled)]
+    while waiting:
+        home, way, holder = waiting.pop(0)
+        target = urljoin(home, holder["$ref"])
+        uri, fragment = urldefrag(target)
+        if uri != base and not allow_remote:
+            raise CodegenError(
+                f"The $ref at {pointer(way)} leads to another document, {uri}. Pass --allow-remote to follow it, or "
+                "move what it names into this description."
+            )
+        if uri not in registry:
+            registry = _with_document(registry, uri, read(uri))
+        try:
+            contents = registry.resolver(uri).lookup(f"#{fragment}").contents
+        except Unresolvable as error:
+            raise CodegenError(
+                f"The $ref at {pointer(way)} leads to {holder['$ref']}, where there is nothing. Correct it, or add "
+                "what it names."
+            ) from error
+        if uri == base and fragment.startswith("/components/") and fragment.count("/") == COMPONENT_DEPTH:
+            holder["$ref"] = f"#{fragment}"
+            continue
+        if target not in gathered:
+            kind, name = _component(uri, fragment)
+            components = bundled.setdefault("components", {}).setdefault(kind, {})
+            if name in components:
+                raise CodegenError(
+                    f"The $ref at {pointer(way)} would gather {target} as {pointer(['components', kind, name])}, which "
+                    "is taken. Rename one of the two."
+                )
+            gathered[target] = pointer(["components", kind, name])
+            components[name] = copy.deepcopy(contents)
+            waiting += [(uri, way, inner) for _, inner in references(components[name])]
+        holder["$ref"] = gathered[target]
+    return bundled
+
+
+def _with_document(registry: Registry[Json], uri: str, contents: Mapping[str, Any]) -> Registry[Json]:
+    resource: Resource[Json] = Resource.from_contents(contents, default_specification=DRAFT202012)
+    extended: Registry[Json] = registry.with_resource(uri, resource)
+    return extended
+
+
+def _component(uri: str, fragment: str) -> tuple[str, str]:
+    """Return the kind and name under which a part of another document is gathered."""
+    tokens = [token.replace("~1", "/").replace("~0", "~") for token in unquote(fragment).split("/") if token]
+    match tokens:
+        case ["components", kind, name]:
+            return kind, name
+        case [*_, name]:
+            return "schemas", name
+        case _:
+            return "schemas", PurePosixPath(uri).stem

@@ -1,0 +1,67 @@
+"""Finds the parts of an OpenAPI document, which is plain JSON data, and names places in it."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, TypeAlias
+
+Json: TypeAlias = Any
+"""Any JSON value."""
+
+Object: TypeAlias = dict[str, Any]
+"""A JSON object."""
+
+Way: TypeAlias = tuple[str | int, ...]
+"""The keys and indexes that lead from the root of a document to a place in it."""
+
+METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
+
+DATA = frozenset({"const", "default", "enum", "example", "value"})
+"""Keys whose values are data: a `$ref` in them refers to nothing."""
+
+SCHEMAS = "#/components/schemas/"
+
+
+class CodegenError(Exception):
+    """A description, overlay or result that cannot be used; its text is one paragraph for the maintainer."""
+
+
+def pointer(way: Iterable[str | int]) -> str:
+    """Return the JSON pointer (RFC 6901) of a place, as a URI fragment such as `#/components/schemas/Parcel`."""
+    return "#" + "".join(f"/{str(token).replace('~', '~0').replace('/', '~1')}" for token in way)
+
+
+def references(node: Json, *way: str | int) -> Iterator[tuple[Way, Object]]:
+    """Yield each object that holds a `$ref`, and the way to it."""
+    if isinstance(node, dict):
+        if isinstance(node.get("$ref"), str):
+            yield way, node
+        names = way[-1:] == ("properties",)
+        for key, value in node.items():
+            if names or not (key in DATA or (key == "examples" and isinstance(value, list))):
+                yield from references(value, *way, key)
+    elif isinstance(node, list):
+        for number, value in enumerate(node):
+            yield from references(value, *way, number)
+
+
+def operations(document: Mapping[str, Any]) -> Iterator[tuple[Way, str, Object]]:
+    """Yield each operation and webhook: the way to it, its name (made of method and path if it has none), and it."""
+    for section in ("paths", "webhooks"):
+        for path, item in document.get(section, {}).items():
+            for method in METHODS:
+                if method in item:
+                    operation = item[method]
+                    name = operation.get("operationId", f"{method} {path}" if section == "paths" else path)
+                    yield (section, path, method), name, operation
+
+
+def reached(document: Mapping[str, Any], start: Json) -> set[str]:
+    """Return the names of the schemas that a part of the document refers to, directly or through others."""
+    names: set[str] = set()
+    waiting: list[Json] = [start]
+    while waiting:
+        for _, holder in references(waiting.pop()):
+            name = holder["$ref"].removeprefix(SCHEMAS)
+            if holder["$ref"].startswith(SCHEMAS) and name not in names:
+                names.add(name)
+                waiting.append(document["components"]["schemas"][name])
+    return names

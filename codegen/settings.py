@@ -1,0 +1,47 @@
+"""Where things are and how the models are made: every option of the generator, in one place."""
+
+from pathlib import Path
+from typing import Any, Final
+
+from datamodel_code_generator.enums import DataModelType, InputFileType, OpenAPIScope
+from datamodel_code_generator.format import DatetimeClassType, PythonVersion
+
+ROOT: Final = Path(__file__).resolve().parent.parent
+DESCRIPTION: Final = ROOT / "openapi" / "kaspi-delivery.yaml"
+MODELS: Final = ROOT / "kaspi_delivery_async" / "_generated" / "models.py"
+
+HEADER: Final = '''\
+# Generated from the API description by `python -m codegen`; do not edit.
+"""Models of the Kaspi Delivery API."""'''
+
+GENERATOR: Final[dict[str, Any]] = {
+    "input_file_type": InputFileType.OpenAPI,
+    "openapi_scopes": [OpenAPIScope.Schemas],
+    # It writes no attrs classes of its own: dataclasses come closest, and the templates write attrs.
+    "output_model_type": DataModelType.DataclassesDataclass,
+    "custom_template_dir": Path(__file__).with_name("templates"),
+    "additional_imports": ["attrs", "enum.StrEnum", "kaspi_delivery_async._open_enum.OpenEnum"],
+    "target_python_version": PythonVersion.PY_311,
+    "output_datetime_class": DatetimeClassType.Datetime,
+    "use_union_operator": True,
+    "use_specialized_enum": False,
+    "capitalise_enum_members": True,
+    "snake_case_field": True,
+    "use_schema_description": True,
+    "use_field_description": True,
+    "field_extra_keys": {"x-personal"},
+    "frozen_dataclasses": True,
+    "keyword_only": True,
+    # The same input gives the same text: in the order of the description, without times and paths.
+    "custom_file_header": HEADER,
+    "disable_timestamp": True,
+    # One module, whatever the names of the schemas.
+    "treat_dot_as_module": False,
+    "allow_remote_refs": False,
+    "formatters": [],
+}
+
+RUFF: Final = (
+    ("check", "--quiet", "--fix-only", "--select=F401,I"),
+    ("format", "--quiet"),
+)
