@@ -1,0 +1,103 @@
+"""An asyncio-first client for the Kaspi Delivery API.
+
+An independent project, not the vendor's. `DeliveryClient` calls the API; `kaspi_delivery_async.webhooks`
+receives its events; `kaspi_delivery_async.sandbox` is a local stand-in for tests.
+"""
+
+from kaspi_delivery_async._core.call import Response
+from kaspi_delivery_async._version import __version__
+from kaspi_delivery_async.client import DeliveryClient
+from kaspi_delivery_async.errors import (
+    ApiError,
+    Attempt,
+    AuthenticationError,
+    BadRequestError,
+    CancelNotAllowedError,
+    CertificateError,
+    ConfigurationError,
+    ConflictError,
+    DeadlineExceededError,
+    DeliveryCancelledError,
+    IdempotencyConflictError,
+    InvalidRequestError,
+    KaspiDeliveryError,
+    NotFoundError,
+    Outcome,
+    PermissionDeniedError,
+    RateLimitedError,
+    ServerError,
+    TrackingError,
+    TransportError,
+    UnreadableResponseError,
+    WaitTimeoutError,
+    WebhookVerificationError,
+)
+from kaspi_delivery_async.models import (
+    Contact,
+    Delivery,
+    DeliveryCreated,
+    DeliveryRequest,
+    DeliveryStatus,
+    DeliveryWebhook,
+    DeliveryWebhookData,
+    Eta,
+    Location,
+    Parcel,
+    StatusHistory,
+    TestWebhook,
+    WebhookEventType,
+)
+from kaspi_delivery_async.operations import Operation
+from kaspi_delivery_async.options import Environment, Limits, RetryPolicy, Timeout
+from kaspi_delivery_async.tracking import StatusChange, StatusHub
+from kaspi_delivery_async.webhooks import WebhookVerifier
+
+__all__ = [
+    "ApiError",
+    "Attempt",
+    "AuthenticationError",
+    "BadRequestError",
+    "CancelNotAllowedError",
+    "CertificateError",
+    "ConfigurationError",
+    "ConflictError",
+    "Contact",
+    "DeadlineExceededError",
+    "Delivery",
+    "DeliveryCancelledError",
+    "DeliveryClient",
+    "DeliveryCreated",
+    "DeliveryRequest",
+    "DeliveryStatus",
+    "DeliveryWebhook",
+    "DeliveryWebhookData",
+    "Environment",
+    "Eta",
+    "IdempotencyConflictError",
+    "InvalidRequestError",
+    "KaspiDeliveryError",
+    "Limits",
+    "Location",
+    "NotFoundError",
+    "Operation",
+    "Outcome",
+    "Parcel",
+    "PermissionDeniedError",
+    "RateLimitedError",
+    "Response",
+    "RetryPolicy",
+    "ServerError",
+    "StatusChange",
+    "StatusHistory",
+    "StatusHub",
+    "TestWebhook",
+    "Timeout",
+    "TrackingError",
+    "TransportError",
+    "UnreadableResponseError",
+    "WaitTimeoutError",
+    "WebhookEventType",
+    "WebhookVerificationError",
+    "WebhookVerifier",
+    "__version__",
+]

@@ -1,0 +1,1 @@
+"""One call, from operation to answer; private to the package."""

@@ -1,0 +1,150 @@
+"""A call under way: what was tried so far, and what may have come of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+import attrs
+
+from kaspi_delivery_async._core.answers import is_replay
+from kaspi_delivery_async.errors import Attempt, KaspiDeliveryError, Outcome
+from kaspi_delivery_async.instrumentation import AttemptDetails, CallDetails, CallResult, Observers, WaitDetails
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from kaspi_delivery_async._core.pace import Pace
+    from kaspi_delivery_async._core.transport import Answer
+    from kaspi_delivery_async.instrumentation import Instrumentation
+    from kaspi_delivery_async.operations import Operation
+
+T = TypeVar("T")
+
+_GRAVITY = {Outcome.NOT_SENT: 0, Outcome.REJECTED: 1, Outcome.UNKNOWN: 2}
+
+
+@attrs.frozen(kw_only=True)
+class Response(Generic[T]):
+    """An operation's value with what is worth knowing about the call."""
+
+    value: T
+    """The model of the answer."""
+    status: int
+    """HTTP status of the answer."""
+    headers: Mapping[str, str] = attrs.field(repr=False)
+    """Headers of the answer, names in lower case, without cookies."""
+    replayed: bool
+    """Whether the server answered from its memory of the idempotency key: the work was done before (Source: GS AU)."""
+    attempts: tuple[Attempt, ...]
+    """All exchanges of the call, the last one successful."""
+    idempotency_key: str | None
+    """The key under which the operation was sent."""
+
+
+class Call(Generic[T]):
+    """One call; `attempts` and `outcome` grow with it."""
+
+    def __init__(
+        self,
+        operation: Operation[T],
+        *,
+        clock: Callable[[], float],
+        total: float,
+        host: str,
+        port: int,
+        instrumentation: Iterable[Instrumentation],
+    ) -> None:
+        self.operation = operation
+        self.start = clock()
+        self.deadline = self.start + total
+        self.attempts: list[Attempt] = []
+        self.outcome = Outcome.NOT_SENT
+        """The gravest of all attempts: once one may have arrived, a later refusal does not take that back."""
+        self.key_renewed = False
+        """Whether a 401 made it ask for the API key again."""
+        self.pace: Pace | None = None
+        self._clock = clock
+        self._observers = Observers(
+            instrumentation,
+            CallDetails(operation=operation.name, method=operation.method, route=operation.route, host=host, port=port),
+        )
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since it began."""
+        return self._clock() - self.start
+
+    @property
+    def remaining(self) -> float:
+        """Seconds until its deadline."""
+        return self.deadline - self._clock()
+
+    def begin_attempt(self) -> float:
+        """Return when the attempt that now begins, begins."""
+        if self._observers:
+            number = len(self.attempts) + 1
+            self._observers.tell(lambda observer: observer.attempt_started(number))
+        return self._clock()
+
+    def end_attempt(self, start: float, *, status: int | None, error: BaseException | None = None) -> None:
+        """Take note of an attempt that ended with this status, or without one."""
+        duration = self._clock() - start
+        reason = None if error is None or status is not None else str(error)
+        self.attempts.append(Attempt(status=status, error=reason, start=start - self.start, duration=duration))
+        if isinstance(error, KaspiDeliveryError):
+            self.outcome = max(self.outcome, error.outcome, key=_GRAVITY.__getitem__)
+        if self._observers:
+            details = AttemptDetails(number=len(self.attempts), status=status, error=_kind(error), duration=duration)
+            self._observers.tell(lambda observer: observer.attempt_ended(details))
+
+    def wait(self, seconds: float) -> None:
+        """Take note of a wait before another attempt."""
+        if self._observers:
+            details = WaitDetails(after_attempt=len(self.attempts), seconds=seconds)
+            self._observers.tell(lambda observer: observer.waiting(details))
+
+    def succeed(self, value: T, answer: Answer) -> Response[T]:
+        """End with a value."""
+        response = Response(
+            value=value,
+            status=answer.status,
+            headers=_shown(answer.headers),
+            replayed=is_replay(answer.headers),
+            attempts=tuple(self.attempts),
+            idempotency_key=self.operation.idempotency_key,
+        )
+        self._end(None, replayed=response.replayed)
+        return response
+
+    def fail(self, error: KaspiDeliveryError) -> KaspiDeliveryError:
+        """End with an error, which now speaks for all attempts."""
+        error.operation = self.operation.name
+        error.outcome = self.outcome
+        error.attempts = tuple(self.attempts)
+        error.idempotency_key = self.operation.idempotency_key
+        self._end(error, outcome=self.outcome)
+        return error
+
+    def abandon(self, error: BaseException) -> None:
+        """End without an answer to the caller: it was cancelled, or the caller's own function failed."""
+        self._end(error)
+
+    def _end(self, error: BaseException | None, *, outcome: Outcome | None = None, replayed: bool = False) -> None:
+        if self._observers:
+            result = CallResult(
+                attempts=len(self.attempts),
+                status=self.attempts[-1].status if self.attempts else None,
+                error=_kind(error),
+                outcome=outcome,
+                replayed=replayed,
+                duration=self.elapsed,
+            )
+            self._observers.tell(lambda observer: observer.call_ended(result))
+
+
+def _kind(error: BaseException | None) -> str | None:
+    return None if error is None else type(error).__name__
+
+
+def _shown(headers: Mapping[str, str]) -> dict[str, str]:
+    return {name.lower(): value for name, value in headers.items() if name.lower() != "set-cookie"}

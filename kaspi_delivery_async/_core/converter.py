@@ -1,0 +1,232 @@
+"""Turns models into plain JSON values and back, strictly: a wrong type is an error with its path, never a conversion.
+
+The rules come from the generated classes themselves: a field's wire name stands in its metadata
+under ``wire``, optional fields that are None are left out, unknown fields are ignored, and
+unknown enum members keep their text.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from types import GenericAlias, NoneType
+from typing import TYPE_CHECKING, Any, TypeVar, cast, get_args, get_origin
+
+import attrs
+from cattrs import ClassValidationError, Converter, IterableValidationError
+from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
+
+from kaspi_delivery_async._open_enum import OpenEnum
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+T = TypeVar("T")
+
+_JSON_NAMES: dict[type, str] = {
+    bool: "a boolean",
+    dict: "an object",
+    float: "a number",
+    int: "a number",
+    list: "an array",
+    str: "a string",
+    NoneType: "null",
+}
+
+
+class ConversionError(ValueError):
+    """A value does not have the shape of its model; ``problems`` lists where and what, never the value."""
+
+    def __init__(self, problems: tuple[tuple[str, str], ...]) -> None:
+        super().__init__("; ".join(f"{path}: {problem}" for path, problem in problems))
+        self.problems = problems
+
+
+def structure(value: object, model: type[T]) -> T:
+    """Build ``model`` from plain JSON values, or raise `ConversionError` with every path that is wrong."""
+    try:
+        return _converter.structure(value, model)
+    except (ClassValidationError, _WrongTypeError) as error:
+        raise ConversionError(tuple(_problems(error, "$"))) from None
+
+
+def unstructure(model: object) -> dict[str, Any]:
+    """Turn ``model`` into plain JSON values, or raise `ConversionError` if a field holds a value of a wrong type."""
+    try:
+        return _converter.unstructure(model)  # type: ignore[no-any-return]
+    except _WrongTypeError:
+        raise ConversionError(tuple(_misfits(model, type(model), "$"))) from None
+
+
+class _WrongTypeError(TypeError):
+    def __init__(self, expected: str, value: object) -> None:
+        got = _JSON_NAMES.get(type(value)) or type(value).__name__
+        super().__init__(f"expected {expected}, got {got}")
+
+
+def _structure_string(value: object, _: object) -> str:
+    if not isinstance(value, str):
+        raise _WrongTypeError("a string", value)
+    return value
+
+
+def _structure_integer(value: object, _: object) -> int:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    if isinstance(value, float) and value.is_integer():  # JSON knows one kind of number: 800.0 is 800
+        return int(value)
+    raise _WrongTypeError("an integer", value)
+
+
+def _structure_datetime(value: object, _: object) -> datetime:
+    if not isinstance(value, str):
+        raise _WrongTypeError("an RFC 3339 time", value)
+    try:
+        moment = datetime.fromisoformat(value.upper())  # RFC 3339 allows "t" and "z"
+    except ValueError:
+        raise _WrongTypeError("an RFC 3339 time", value) from None
+    if moment.tzinfo is None:
+        raise _WrongTypeError("an RFC 3339 time with its offset", value)
+    return moment
+
+
+def _structure_open_enum(value: object, enum: type[OpenEnum]) -> OpenEnum:
+    return enum(_structure_string(value, str))
+
+
+def _model_structurer(model: type[Any]) -> Callable[[object, object], Any]:
+    attrs.resolve_types(model)
+    from_dict = make_dict_structure_fn(
+        model,
+        _converter,
+        _cattrs_detailed_validation=True,
+        **_overrides(model),
+    )
+
+    def structure_model(value: object, _: object) -> Any:
+        if not isinstance(value, dict):
+            raise _WrongTypeError("an object", value)
+        return from_dict(cast("dict[str, Any]", value), model)
+
+    return structure_model
+
+
+def _tuple_structurer(annotation: Any) -> Callable[[object, object], tuple[Any, ...]]:
+    # For lists, cattrs keeps the index of a wrong element.
+    list_type = GenericAlias(list, get_args(annotation)[0])
+    from_list = _converter.get_structure_hook(list_type)
+
+    def structure_tuple(value: object, _: object) -> tuple[Any, ...]:
+        if not isinstance(value, list):
+            raise _WrongTypeError("an array", value)
+        return tuple(from_list(value, list_type))
+
+    return structure_tuple
+
+
+def _unstructure_string(value: object) -> str:
+    if not isinstance(value, str):
+        raise _WrongTypeError("a string", value)
+    return str(value)
+
+
+def _unstructure_integer(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise _WrongTypeError("an integer", value)
+    return value
+
+
+def _unstructure_datetime(value: object) -> str:
+    if not isinstance(value, datetime) or value.tzinfo is None:
+        raise _WrongTypeError("a datetime with its time zone", value)
+    return value.isoformat().replace("+00:00", "Z")
+
+
+def _model_unstructurer(model: type[Any]) -> Callable[[object], dict[str, Any]]:
+    attrs.resolve_types(model)
+    to_dict = make_dict_unstructure_fn(
+        model,
+        _converter,
+        **_overrides(model),
+    )
+
+    def unstructure_model(value: object) -> dict[str, Any]:
+        if not isinstance(value, model):
+            raise _WrongTypeError(model.__name__, value)
+        return to_dict(value)
+
+    return unstructure_model
+
+
+def _tuple_unstructurer(annotation: Any) -> Callable[[object], list[Any]]:
+    unstructure_element = _converter.get_unstructure_hook(get_args(annotation)[0])
+
+    def unstructure_tuple(value: Any) -> list[Any]:
+        if not issubclass(type(value), tuple):
+            raise _WrongTypeError("a tuple", value)
+        return [unstructure_element(element) for element in value]
+
+    return unstructure_tuple
+
+
+def _is_tuple(annotation: object) -> bool:
+    return get_origin(annotation) is tuple
+
+
+def _overrides(model: type[Any]) -> dict[str, Any]:
+    return {
+        field.name: override(rename=_wire_name(field), omit_if_default=field.default is None)
+        for field in attrs.fields(model)
+    }
+
+
+def _wire_name(field: attrs.Attribute[Any]) -> str:
+    return field.metadata.get("wire", field.name)  # type: ignore[no-any-return]
+
+
+def _problems(error: BaseException, path: str) -> Iterator[tuple[str, str]]:
+    """Flatten the errors that cattrs collected into (path in wire names, what is wrong there)."""
+    if isinstance(error, ClassValidationError):
+        wire_names = {field.name: _wire_name(field) for field in attrs.fields(error.cl)}
+        for inner, note in error.group_exceptions()[0]:
+            yield from _problems(inner, f"{path}.{wire_names[note.name]}")
+    elif isinstance(error, IterableValidationError):
+        for inner, index_note in error.group_exceptions()[0]:
+            yield from _problems(inner, f"{path}[{index_note.index}]")
+    elif isinstance(error, KeyError):
+        yield path, "is missing"
+    else:
+        yield path, str(error)
+
+
+def _misfits(value: object, annotation: Any, path: str) -> Iterator[tuple[str, str]]:
+    """Name every place at or below ``path`` whose value has a wrong type: the deepest ones that explain it."""
+    try:
+        _converter.get_unstructure_hook(annotation)(value)
+    except _WrongTypeError as error:
+        deeper = [misfit for part in _parts(value, path) for misfit in _misfits(*part)]
+        yield from deeper or [(path, str(error))]
+
+
+def _parts(value: object, path: str) -> Iterator[tuple[object, Any, str]]:
+    if attrs.has(type(value)):
+        for field in attrs.fields(cast("type[attrs.AttrsInstance]", type(value))):
+            yield getattr(value, field.name), field.type, f"{path}.{_wire_name(field)}"
+
+
+def _make_converter() -> Converter:
+    converter = Converter(detailed_validation=True)
+    converter.register_structure_hook(str, _structure_string)
+    converter.register_structure_hook(OpenEnum, _structure_open_enum)
+    converter.register_structure_hook(int, _structure_integer)
+    converter.register_structure_hook(datetime, _structure_datetime)
+    converter.register_structure_hook_factory(_is_tuple, _tuple_structurer)
+    converter.register_structure_hook_factory(attrs.has, _model_structurer)
+    converter.register_unstructure_hook(str, _unstructure_string)
+    converter.register_unstructure_hook(int, _unstructure_integer)
+    converter.register_unstructure_hook(datetime, _unstructure_datetime)
+    converter.register_unstructure_hook_factory(_is_tuple, _tuple_unstructurer)
+    converter.register_unstructure_hook_factory(attrs.has, _model_unstructurer)
+    return converter
+
+
+_converter = _make_converter()

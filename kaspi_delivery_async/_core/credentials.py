@@ -1,0 +1,36 @@
+"""The API key: a text, or a callable that is asked at each call, so that keys can rotate."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable
+
+from kaspi_delivery_async._core.idempotency import is_visible_ascii
+from kaspi_delivery_async.errors import ConfigurationError
+
+ApiKeySource = str | Callable[[], str | Awaitable[str]]
+"""An API key, or a function (sync or async) that returns the current one."""
+
+
+class ApiKey:
+    """Knows the current API key and shows it to nobody else."""
+
+    def __init__(self, source: ApiKeySource) -> None:
+        self.rotates = callable(source)
+        self._source = source if callable(source) else _checked(source)
+
+    async def current(self) -> str:
+        """Return the key to send now; raises `ConfigurationError` if it is no key."""
+        if isinstance(self._source, str):
+            return self._source
+        key = self._source()
+        return _checked(await key if inspect.isawaitable(key) else key)
+
+
+def _checked(key: object) -> str:
+    if isinstance(key, str) and is_visible_ascii(key):
+        return key
+    raise ConfigurationError(
+        "the API key must be a text of visible ASCII characters, as shown in the partner console: no blanks, no "
+        "line ends; set KASPI_API_KEY or pass `api_key`"
+    )

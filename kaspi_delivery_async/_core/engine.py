@@ -1,0 +1,175 @@
+"""Carries an operation through deadline, limiter, retry and transport to its value, or to one typed error."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import urlsplit
+
+import attrs
+
+from kaspi_delivery_async._core.call import Call, Response
+from kaspi_delivery_async._core.limiter import Limiter, shared_limiter
+from kaspi_delivery_async._core.pace import RETRY_COST, TIMEOUT_COST, is_healthy
+from kaspi_delivery_async._core.retry import AttemptFailed, Situation, repeating
+from kaspi_delivery_async._core.transport import Answer, exchange
+from kaspi_delivery_async.errors import (
+    AuthenticationError,
+    DeadlineExceededError,
+    KaspiDeliveryError,
+    RateLimitedError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from kaspi_delivery_async._core.credentials import ApiKey
+    from kaspi_delivery_async._core.sessions import Sessions
+    from kaspi_delivery_async.instrumentation import Instrumentation
+    from kaspi_delivery_async.operations import Operation
+    from kaspi_delivery_async.options import Limits, RetryPolicy, Timeout
+
+T = TypeVar("T")
+
+
+@attrs.frozen(kw_only=True)
+class Settings:
+    """How an engine calls; see `kaspi_delivery_async.options`."""
+
+    timeout: Timeout
+    retry: RetryPolicy
+    limits: Limits
+
+
+@attrs.frozen(kw_only=True)
+class Endpoint:
+    """Whom an engine calls, and over which connections."""
+
+    base_url: str
+    api_key: ApiKey
+    sessions: Sessions
+    instrumentation: tuple[Instrumentation, ...]
+
+
+class Engine:
+    """Makes calls to one endpoint."""
+
+    def __init__(self, endpoint: Endpoint, settings: Settings, *, draw: Callable[[], float] = random.random) -> None:
+        self.endpoint = endpoint
+        self.settings = settings
+        parts = urlsplit(endpoint.base_url)
+        self._host = parts.hostname or ""
+        self._port = parts.port or (443 if parts.scheme == "https" else 80)
+        self._draw = draw
+        self._limiter: tuple[str, Limiter] | None = None
+        self._repeat = repeating(self._attempt, on_wait=_before_wait, draw=draw)
+
+    async def call(self, operation: Operation[T]) -> Response[T]:
+        """Return the operation's value, or raise one `KaspiDeliveryError` that speaks for all attempts."""
+        call = Call(
+            operation,
+            clock=asyncio.get_running_loop().time,
+            total=self.settings.timeout.total,
+            host=self._host,
+            port=self._port,
+            instrumentation=self.endpoint.instrumentation,
+        )
+        try:
+            answer, value = await self._repeat(call)
+        except AttemptFailed as failure:
+            error = failure.situation.error
+        except BaseException as interruption:
+            call.abandon(interruption)
+            raise
+        else:
+            return call.succeed(value, answer)
+        raise call.fail(error) from error.__cause__
+
+    async def _attempt(self, call: Call[T]) -> tuple[Answer, T]:
+        """Make one attempt, or raise `AttemptFailed`."""
+        try:
+            api_key = await self._current_key(call)
+            try:
+                return await self._exchange(call, api_key)
+            except AuthenticationError:
+                # The key may have been rotated since it was asked for; a 401 did no work.
+                if call.key_renewed or not self.endpoint.api_key.rotates:
+                    raise
+                call.key_renewed = True
+                renewed = await self._current_key(call)
+                if renewed == api_key:
+                    raise
+                return await self._exchange(call, renewed)
+        except KaspiDeliveryError as error:
+            raise AttemptFailed(self._situation(call, error), call) from None
+
+    async def _exchange(self, call: Call[T], api_key: str) -> tuple[Answer, T]:
+        """Wait for a turn, send the request, and read its answer."""
+        limiter = self._limiter_for(api_key)
+        queue = limiter.queue()
+        call.pace = limiter.pace
+        await queue.enter(self.settings.limits, deadline=call.deadline, urgent=bool(call.attempts))
+        start = call.begin_attempt()
+        status: int | None = None
+        failure: BaseException | None = None
+        try:
+            answer = await exchange(
+                self.endpoint.sessions,
+                self.endpoint.base_url,
+                call.operation,
+                api_key=api_key,
+                deadline=min(start + self.settings.timeout.attempt, call.deadline),
+            )
+            status = answer.status
+            return answer, call.operation.parse(status, answer.headers, answer.body)
+        except BaseException as error:
+            failure = error
+            if isinstance(error, RateLimitedError):
+                queue.throttle(error.retry_after, draw=self._draw())
+            raise
+        finally:
+            call.end_attempt(start, status=status, error=failure)
+            if status is not None and is_healthy(status):
+                queue.succeed(call.attempts[-1].duration, limits=self.settings.limits)
+            queue.leave()
+
+    async def _current_key(self, call: Call[T]) -> str:
+        api_key = self.endpoint.api_key
+        if not api_key.rotates:
+            return await api_key.current()
+        limit = asyncio.timeout_at(call.deadline)
+        try:
+            async with limit:
+                return await api_key.current()
+        except TimeoutError:
+            if not limit.expired():  # the function's own error
+                raise
+            raise DeadlineExceededError("the `api_key` function did not return within the call's time") from None
+
+    def _limiter_for(self, api_key: str) -> Limiter:
+        if self._limiter is None or self._limiter[0] != api_key:
+            self._limiter = api_key, shared_limiter(api_key, self.endpoint.base_url)
+        return self._limiter[1]
+
+    def _situation(self, call: Call[T], error: KaspiDeliveryError) -> Situation:
+        return Situation(
+            error=error,
+            repeatable=call.operation.repeatable,
+            attempt=len(call.attempts),
+            elapsed=call.elapsed,
+            remaining=call.remaining,
+            affordable=call.pace is None or call.pace.affords(_cost(error)),
+            policy=self.settings.retry,
+        )
+
+
+def _before_wait(failure: AttemptFailed, wait: float) -> None:
+    call: Call[object] = failure.call
+    if call.pace is not None:
+        call.pace.spend(_cost(failure.situation.error))
+    call.wait(wait)
+
+
+def _cost(error: KaspiDeliveryError) -> int:
+    return TIMEOUT_COST if isinstance(error, DeadlineExceededError) else RETRY_COST

@@ -1,0 +1,60 @@
+"""aiohttp sessions: one for each event loop, made when first needed and closed together with its loop."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import aiohttp
+
+from kaspi_delivery_async.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+
+class Sessions:
+    """The connections of a client; the caller's own session, if there is one, is used and never closed."""
+
+    def __init__(self, given: aiohttp.ClientSession | None) -> None:
+        self._given = given
+        self._own: dict[asyncio.AbstractEventLoop, aiohttp.ClientSession] = {}
+        self._lifetimes: dict[asyncio.AbstractEventLoop, AsyncGenerator[aiohttp.ClientSession, None]] = {}
+        self._closed = False
+
+    async def current(self) -> aiohttp.ClientSession:
+        """Return the running loop's session; raises `ConfigurationError` after `close`."""
+        if self._closed:
+            raise ConfigurationError("the client is closed; make a new one, or keep calls inside `async with client:`")
+        if self._given is not None:
+            if self._given.closed:
+                raise ConfigurationError("the aiohttp session that was given to the client is closed")
+            return self._given
+        loop = asyncio.get_running_loop()
+        session = self._own.get(loop)
+        if session is None:
+            lifetime = self._lifetimes[loop] = self._live(loop)
+            session = self._own[loop] = await anext(lifetime)
+        return session
+
+    async def close(self) -> None:
+        """Close the running loop's session and refuse further use; other loops' sessions end with their loops."""
+        self._closed = True
+        lifetime = self._lifetimes.get(asyncio.get_running_loop())
+        if lifetime is not None:
+            await lifetime.aclose()
+
+    async def _live(self, loop: asyncio.AbstractEventLoop) -> AsyncGenerator[aiohttp.ClientSession, None]:
+        """Hold a session open.
+
+        An event loop that ends, as `asyncio.run` ends it, first closes the asynchronous generators
+        that it has seen. So a client that outlives its loop leaves no connection behind, and works
+        in the next loop.
+        """
+        # How many connections there are is the limiter's business, not the connector's.
+        connector = aiohttp.TCPConnector(limit=0)
+        async with aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar()) as session:
+            try:
+                yield session
+            finally:
+                del self._own[loop], self._lifetimes[loop]

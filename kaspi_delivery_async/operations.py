@@ -1,0 +1,203 @@
+"""The API's operations without any I/O: what is sent, and what an answer means.
+
+An `Operation` is fixed before anything leaves, idempotency key and body bytes included, so every
+attempt of a call is the same request. Give it to `DeliveryClient.send`, or use an HTTP client of
+your own: send ``method``, ``path``, ``headers`` and ``body`` with your ``x-api-key``, then hand
+the answer to ``parse``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Generic, TypeVar
+from urllib.parse import quote, urlsplit
+
+import attrs
+
+from kaspi_delivery_async._core.answers import read_answer
+from kaspi_delivery_async._core.idempotency import cancel_key, checked_key, create_key, is_visible_ascii
+from kaspi_delivery_async.errors import (
+    CancelNotAllowedError,
+    ConflictError,
+    IdempotencyConflictError,
+    InvalidRequestError,
+)
+from kaspi_delivery_async.models import (
+    CancelRequest,
+    Delivery,
+    DeliveryCreated,
+    DeliveryRequest,
+    TestWebhook,
+    TestWebhookRequest,
+    WebhookEventType,
+    to_json,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+T = TypeVar("T")
+
+_UNSAFE_IN_PATH = frozenset("/\\?#%")
+
+
+@attrs.frozen(kw_only=True)
+class Operation(Generic[T]):
+    """One request of the API, ready to be sent any number of times, and the reading of its answer."""
+
+    name: str
+    """The operation's name in this package, such as ``create_delivery``."""
+    method: str
+    """HTTP method."""
+    path: str
+    """Path and query below the base URL, percent-encoded."""
+    route: str = attrs.field(repr=False)
+    """The path as the description writes it, with ``{deliveryId}`` in place of an id."""
+    headers: Mapping[str, str] = attrs.field(factory=dict[str, str], repr=False)
+    """Headers of the request itself; the API key is added by whoever sends it."""
+    body: bytes | None = attrs.field(default=None, repr=False)
+    """The JSON body, or None."""
+    idempotency_key: str | None = None
+    """The key that makes repeating a write harmless for 23 hours; None where the API takes none."""
+    result: type[T]
+    """The model of a good answer."""
+    conflict: type[ConflictError] = attrs.field(default=ConflictError, repr=False)
+    """What a 409 means here."""
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether sending it twice has the effect of sending it once (Source: AU EX)."""
+        return self.method == "GET" or self.idempotency_key is not None
+
+    def parse(self, status: int, headers: Mapping[str, str], body: bytes) -> T:
+        """Return the value of an answer, or raise the `ApiError` or `UnreadableResponseError` it stands for."""
+        return read_answer(status, headers, body, operation=self.name, result=self.result, conflict=self.conflict)
+
+
+def create_delivery(request: DeliveryRequest, idempotency_key: str | None = None) -> Operation[DeliveryCreated]:
+    """Order a courier (Source: GS CD).
+
+    Without ``idempotency_key``, the order's ``external_order_id`` is the key if it is visible ASCII
+    of at most 128 characters, else ``order-`` and its SHA-256. Raises `InvalidRequestError` with
+    the path of every wrong field.
+    """
+    operation = "create_delivery"
+    body = _encode(request, DeliveryRequest, operation)
+    if not request.external_order_id:
+        raise InvalidRequestError(
+            "$.externalOrderId", "must not be empty: it tells your orders apart", operation=operation
+        )
+    key = create_key(request.external_order_id) if idempotency_key is None else idempotency_key
+    return _write(
+        operation,
+        "/v1/deliveries",
+        body=body,
+        key=checked_key(key, operation=operation),
+        result=DeliveryCreated,
+        conflict=IdempotencyConflictError,
+    )
+
+
+def get_delivery(delivery_id: str, *, include_history: bool = False) -> Operation[Delivery]:
+    """Ask for a delivery, with its past statuses if ``include_history`` (Source: GS RF)."""
+    operation = "get_delivery"
+    route = "/v1/deliveries/{deliveryId}"
+    return Operation(
+        name=operation,
+        method="GET",
+        path=_filled(route, delivery_id, operation) + ("?includeHistory=true" if include_history else ""),
+        route=route,
+        result=Delivery,
+    )
+
+
+def cancel_delivery(
+    delivery_id: str, reason: str | None = None, idempotency_key: str | None = None
+) -> Operation[Delivery]:
+    """Cancel a delivery before its pickup completes (Source: CD RF).
+
+    Without ``idempotency_key`` the key is ``{delivery_id}-cancel``.
+    """
+    operation = "cancel_delivery"
+    route = "/v1/deliveries/{deliveryId}/cancel"
+    path = _filled(route, delivery_id, operation)
+    body = _encode(CancelRequest(reason=reason), CancelRequest, operation)
+    key = cancel_key(delivery_id) if idempotency_key is None else idempotency_key
+    return _write(
+        operation,
+        route,
+        path=path,
+        body=body,
+        key=checked_key(key, operation=operation),
+        result=Delivery,
+        conflict=CancelNotAllowedError,
+    )
+
+
+def send_test_webhook(url: str, event_type: WebhookEventType | str) -> Operation[TestWebhook]:
+    """Have the vendor send a test event to ``url`` (Source: RF).
+
+    It takes no idempotency key, so a client repeats it only if nothing was sent.
+    """
+    operation = "send_test_webhook"
+    if not isinstance(event_type, str) or not event_type:
+        raise InvalidRequestError("$.type", "expected an event type such as 'delivery.created'", operation=operation)
+    body = _encode(TestWebhookRequest(url=url, type=WebhookEventType(event_type)), TestWebhookRequest, operation)
+    if not _is_web_address(url):
+        raise InvalidRequestError("$.url", "expected an absolute http(s) URL", operation=operation)
+    return _write(operation, "/v1/webhooks/test", body=body, key=None, result=TestWebhook)
+
+
+def _write(
+    name: str,
+    route: str,
+    *,
+    path: str | None = None,
+    body: bytes,
+    key: str | None,
+    result: type[T],
+    conflict: type[ConflictError] = ConflictError,
+) -> Operation[T]:
+    headers = {"Content-Type": "application/json"}
+    if key is not None:
+        headers["Idempotency-Key"] = key
+    return Operation(
+        name=name,
+        method="POST",
+        path=path or route,
+        route=route,
+        headers=headers,
+        body=body,
+        idempotency_key=key,
+        result=result,
+        conflict=conflict,
+    )
+
+
+def _encode(model: object, kind: type[object], operation: str) -> bytes:
+    if not isinstance(model, kind):
+        raise InvalidRequestError("$", f"expected {kind.__name__}, got {type(model).__name__}", operation=operation)
+    try:
+        return to_json(model)
+    except InvalidRequestError as error:
+        error.operation = operation
+        raise
+
+
+def _filled(route: str, delivery_id: str, operation: str) -> str:
+    # A dot segment or a slash would address another resource than the caller named.
+    safe = isinstance(delivery_id, str) and is_visible_ascii(delivery_id) and delivery_id not in {".", ".."}
+    if not safe or not _UNSAFE_IN_PATH.isdisjoint(delivery_id):
+        raise InvalidRequestError(
+            "delivery_id",
+            "must be visible ASCII without / \\ ? # %, such as dlv_01hfz18tnb7tqw, exactly as the API returned it",
+            operation=operation,
+        )
+    return route.replace("{deliveryId}", quote(delivery_id, safe=""))
+
+
+def _is_web_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in {"http", "https"} and bool(parts.hostname) and url.isprintable() and " " not in url
+    except ValueError:
+        return False

@@ -1,0 +1,95 @@
+"""What type checkers, and so editors, make of the public names; never run, only checked."""
+
+from collections.abc import AsyncIterator
+from datetime import datetime
+from typing import assert_type
+
+import aiohttp
+
+from kaspi_delivery_async import (
+    Attempt,
+    Delivery,
+    DeliveryClient,
+    DeliveryCreated,
+    DeliveryRequest,
+    DeliveryStatus,
+    DeliveryWebhook,
+    Environment,
+    KaspiDeliveryError,
+    Limits,
+    Operation,
+    Outcome,
+    Response,
+    RetryPolicy,
+    StatusChange,
+    StatusHistory,
+    StatusHub,
+    TestWebhook,
+    Timeout,
+    WebhookVerifier,
+    models,
+    operations,
+)
+
+
+def constructors(session: aiohttp.ClientSession) -> None:
+    async def rotating() -> str:
+        return "key"
+
+    DeliveryClient("key")
+    DeliveryClient(lambda: "key", Environment.PRODUCTION)
+    DeliveryClient(
+        rotating,
+        environment="sandbox",
+        base_url="https://host",
+        timeout=Timeout(attempt=1, total=2),
+        retry=RetryPolicy(max_attempts=1, base=0.1, cap=1),
+        limits=Limits(max_connections=1, rate=5),
+        session=session,
+    )
+    DeliveryClient(7)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    DeliveryClient("key", retries=3)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    assert_type(DeliveryClient.from_env(), DeliveryClient)
+
+
+async def operations_of_a_client(request: DeliveryRequest) -> None:
+    async with DeliveryClient("key") as client:
+        assert_type(await client.create_delivery(request), DeliveryCreated)
+        assert_type(await client.get_delivery("dlv_1", include_history=True), Delivery)
+        assert_type(await client.cancel_delivery("dlv_1", "late", idempotency_key="k"), Delivery)
+        assert_type(await client.send_test_webhook("https://shop.kz", "delivery.created"), TestWebhook)
+        assert_type(await client.wait_for_status("dlv_1", DeliveryStatus.DELIVERED, timeout=1), Delivery)
+        assert_type(client.watch("dlv_1", events=StatusHub()), AsyncIterator[StatusChange])
+        assert_type(client.with_options(timeout=Timeout()), DeliveryClient)
+        await client.get_delivery("dlv_1", True)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+
+
+async def responses(client: DeliveryClient, request: DeliveryRequest) -> None:
+    assert_type(operations.create_delivery(request), Operation[DeliveryCreated])
+    response = await client.send(operations.get_delivery("dlv_1"))
+    assert_type(response, Response[Delivery])
+    assert_type(response.value.history, tuple[StatusHistory, ...] | None)
+    assert_type(response.attempts, tuple[Attempt, ...])
+    assert_type(response.replayed, bool)
+    assert_type(response.value.status, DeliveryStatus)
+
+
+def errors(error: KaspiDeliveryError) -> None:
+    assert_type(error.outcome, Outcome)
+    assert_type(error.retry_after, float | None)
+    assert_type(error.attempts, tuple[Attempt, ...])
+
+
+def webhooks(body: bytes) -> None:
+    verifier = WebhookVerifier(["secret"])
+    event = verifier.verify(body, {"X-Kaspi-Signature": "", "X-Kaspi-Timestamp": ""})
+    assert_type(event, DeliveryWebhook)
+    assert_type(event.data.timestamp, datetime | None)
+    verifier.verify(body, [(b"x-kaspi-signature", b"")], received_at=0.0)
+
+
+def json_of(request: DeliveryRequest) -> None:
+    assert_type(models.to_json(request), bytes)
+    assert_type(models.from_json(Delivery, b"{}"), Delivery)
+    assert_type(models.from_dict(DeliveryCreated, {}), DeliveryCreated)
+    DeliveryRequest("order-742")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]

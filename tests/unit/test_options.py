@@ -1,0 +1,126 @@
+"""Settings that make no sense are refused when they are made."""
+
+import math
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kaspi_delivery_async import ConfigurationError, DeliveryClient, Environment, Limits, RetryPolicy, Timeout
+
+NONSENSE: list[Any] = [0, -1, math.nan, math.inf, True, "10", None]
+
+
+@pytest.mark.parametrize("value", NONSENSE)
+@pytest.mark.parametrize(
+    ("settings", "name"), [(Timeout, "attempt"), (Timeout, "total"), (RetryPolicy, "base"), (RetryPolicy, "cap")]
+)
+def test_a_time_is_a_positive_number(settings: Any, name: str, value: object) -> None:
+    with pytest.raises(ConfigurationError, match=f"{settings.__name__}.{name} is .*must be a positive, finite number"):
+        settings(**{name: value})
+
+
+@pytest.mark.parametrize("value", [0, -1, 1.5, math.nan, True, "4", None])
+@pytest.mark.parametrize(("settings", "name"), [(RetryPolicy, "max_attempts"), (Limits, "max_connections")])
+def test_a_count_is_a_whole_number(settings: Any, name: str, value: object) -> None:
+    with pytest.raises(ConfigurationError, match=f"{settings.__name__}.{name} is .*whole number, 1 or more"):
+        settings(**{name: value})
+
+
+@pytest.mark.parametrize("value", NONSENSE[:-1])
+def test_a_rate_is_positive_or_none(value: float) -> None:
+    assert Limits(rate=None).rate is None
+    with pytest.raises(ConfigurationError, match=r"Limits\.rate is"):
+        Limits(rate=value)
+
+
+def test_an_attempt_cannot_outlast_its_call() -> None:
+    with pytest.raises(ConfigurationError, match="an attempt cannot outlast its call"):
+        Timeout(attempt=11, total=10)
+    with pytest.raises(ConfigurationError, match=r"RetryPolicy\.base"):
+        RetryPolicy(base=9, cap=8)
+
+
+@pytest.mark.parametrize("key", ["", " ", "two words", "key\r\nX-Evil: 1", "ключ", None, 7, b"key"])
+def test_a_key_that_no_header_can_carry_is_refused_and_not_shown(key: str) -> None:
+    with pytest.raises(ConfigurationError, match="API key must be") as caught:
+        DeliveryClient(key)
+    assert "Evil" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("", "must look like"),
+        ("api.kaspi.kz", "must look like"),
+        ("ftp://api.kaspi.kz", "must look like"),
+        ("https://", "must look like"),
+        ("https://host:port", "not a URL"),
+        ("https://[::1", "not a URL"),
+        ("http://api.kaspi.kz/delivery", "plain http to api.kaspi.kz"),
+        ("http://127.0.0.1.evil.kz", "plain http to"),
+        ("https://user:password@api.kaspi.kz", "no user name"),
+        ("https://api.kaspi.kz?x=1", "no user name, query or fragment"),
+        ("https://api.kaspi.kz#x", "no user name, query or fragment"),
+        ("https://api.kaspi.kz/\r\nX", "no URL may hold"),
+        ("https://api.kaspi.kz/ x", "no URL may hold"),
+        ("https://каспи.kz", "no URL may hold"),
+    ],
+)
+def test_an_unsafe_base_url_is_refused(url: str, message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message) as caught:
+        DeliveryClient("key", base_url=url)
+    assert "password" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://api.kaspi.kz",
+        "http://127.0.0.1:8080/delivery/",
+        "http://[::1]:1",
+        "http://localhost",
+        "http://127.9.9.9",
+    ],
+)
+def test_a_safe_base_url_is_accepted(url: str) -> None:
+    DeliveryClient("key", base_url=url)
+
+
+@given(st.text())
+def test_any_text_is_a_base_url_or_a_clear_error(url: str) -> None:
+    try:
+        DeliveryClient("key", base_url=url)
+    except ConfigurationError as error:
+        assert "base_url" in str(error)
+
+
+def test_environments_are_where_the_vendor_says() -> None:
+    assert Environment.SANDBOX.base_url == "https://sandbox.kaspi.kz/delivery"
+    assert Environment.PRODUCTION.base_url == "https://api.kaspi.kz/delivery"
+
+
+def test_an_unknown_environment_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="unknown environment 'staging'; it is 'sandbox' or 'production'"):
+        DeliveryClient("key", "staging")
+
+
+def test_a_client_is_set_up_from_the_environment_variables() -> None:
+    DeliveryClient.from_env({"KASPI_API_KEY": "key", "KASPI_ENVIRONMENT": "production"})
+    with pytest.raises(ConfigurationError, match="KASPI_API_KEY is not set"):
+        DeliveryClient.from_env({})
+    with pytest.raises(ConfigurationError, match="KASPI_ENVIRONMENT"):
+        DeliveryClient.from_env({"KASPI_API_KEY": "key", "KASPI_ENVIRONMENT": "prod"})
+    with pytest.raises(ConfigurationError, match="plain http"):
+        DeliveryClient.from_env({"KASPI_API_KEY": "key", "KASPI_BASE_URL": "http://kaspi.kz"})
+
+
+def test_from_env_reads_the_process_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("KASPI_API_KEY", raising=False)
+    with pytest.raises(ConfigurationError, match="KASPI_API_KEY"):
+        DeliveryClient.from_env()
+
+
+def test_a_client_shows_no_key() -> None:
+    assert "secret-key" not in repr(DeliveryClient("secret-key"))
