@@ -1,0 +1,75 @@
+"""The project's checks: `nox` runs them all, `nox -l` lists them, `nox -s tests-3.12` runs one."""
+
+import shutil
+import subprocess
+import sys
+
+import nox
+
+GROUPS = nox.project.load_toml("pyproject.toml")
+EXTRAS = "cli"
+
+nox.options.error_on_missing_interpreters = True
+nox.options.reuse_venv = "yes"
+nox.options.stop_on_first_error = True
+
+
+def runs(version: str) -> bool:
+    """Whether there is a Python of this version; a version manager's shim may stand there for nothing."""
+    program = shutil.which(f"python{version}")
+    return (
+        program is not None and subprocess.run([program, "--version"], capture_output=True, check=False).returncode == 0
+    )
+
+
+PRESENT = [version for version in ("3.11", "3.12", "3.13") if runs(version)] or [sys.executable]
+NEWEST = PRESENT[-1]
+
+
+def install(session: nox.Session, *groups: str) -> None:
+    """Install the package and dependency groups, in the versions that the constraints file names."""
+    requirements = [line for group in groups for line in nox.project.dependency_groups(GROUPS, group)]
+    session.install("--constraint", "constraints.txt", "--editable", f".[{EXTRAS}]", *requirements)
+
+
+@nox.session(python=NEWEST)
+def lint(session: nox.Session) -> None:
+    """Check style and formatting."""
+    install(session, "codegen")
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+
+
+@nox.session(python=NEWEST)
+def typing(session: nox.Session) -> None:
+    """Check types, as two checkers see them, and as users of the installed package do."""
+    install(session, "codegen", "test", "typing")
+    session.run("mypy")
+    session.run("pyright")
+    session.run("pyright", "--verifytypes", "kaspi_delivery_async", "--ignoreexternal")
+
+
+@nox.session(python=NEWEST)
+def codegen(session: nox.Session) -> None:
+    """Check that the generated models are those that the description gives, and test what generates them."""
+    install(session, "codegen", "test", "typing")
+    session.run("python", "-m", "codegen", "--check")
+    session.run("pytest", "tests/codegen")
+
+
+@nox.session(python=NEWEST)
+def example(session: nox.Session) -> None:
+    """Run the tests of the sample project, which knows only the installed package."""
+    session.install("--constraint", "constraints.txt", ".", "pytest", "pytest-asyncio")
+    session.chdir("examples/shop")
+    session.run("pytest", "-p", "no:cacheprovider")
+
+
+@nox.session(python=PRESENT)
+def tests(session: nox.Session) -> None:
+    """Run all tests, with every line and branch of the package covered."""
+    install(session, "codegen", "test")
+    session.run("coverage", "erase")
+    session.run("coverage", "run", "-m", "pytest", "--ignore=tests/codegen", *session.posargs)
+    session.run("coverage", "combine", "--quiet")
+    session.run("coverage", "report")
