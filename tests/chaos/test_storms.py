@@ -95,6 +95,17 @@ async def test_a_429_to_one_client_stops_all_of_the_same_key() -> None:
 
 
 @pytest.mark.looptime
+async def test_a_refused_call_goes_before_those_that_never_tried() -> None:
+    """Else it might be refused again and again while newcomers use up the limit."""
+    server = RawServer([plays.answer(429, b"{}", "Retry-After: 1"), plays.answer_late])
+    limits = Limits(max_connections=1)
+    async with server, DeliveryClient("key", base_url=server.base_url, limits=limits) as client:
+        await asyncio.gather(*(client.get_delivery(f"dlv_{number}") for number in range(4)))
+    asked = [request.path.rpartition("_")[2] for request in server.requests]
+    assert asked == ["0", "1", "0", "2", "3"]
+
+
+@pytest.mark.looptime
 async def test_a_pause_that_outlasts_the_call_is_told_at_once() -> None:
     """Neither the refused call, nor those in the queue, nor those that come later wait in vain."""
     pause = plays.answer(429, b"{}", "Retry-After: 60")

@@ -62,6 +62,13 @@ async def reset_after_request(exchange: Exchange) -> None:
     exchange.reset()
 
 
+async def answer_late(exchange: Exchange) -> None:
+    """Answer a second after the request came."""
+    await exchange.read()
+    await asyncio.sleep(1)
+    exchange.writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(GOOD_BODY) + GOOD_BODY)
+
+
 async def stall(exchange: Exchange) -> None:
     """Read the request and never answer."""
     await exchange.read()

@@ -65,10 +65,10 @@ class RawServer:
         self._script: Iterator[Play] = chain(plays, repeat(last))
         self.requests: list[Request] = []
         """Every request that was read to its end."""
-        self._handlers: set[asyncio.Task[None]] = set()
+        self._handlers: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self._ssl)
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0, ssl=self._ssl)
         self.port: int = self._server.sockets[0].getsockname()[1]
         self.base_url = f"{'http' if self._ssl is None else 'https'}://127.0.0.1:{self.port}"
         return self
@@ -77,19 +77,22 @@ class RawServer:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._server.close()
-        for handler in self._handlers:
+        handlers = dict(self._handlers)
+        for handler, writer in handlers.items():
             handler.cancel()
-        await asyncio.gather(*self._handlers, return_exceptions=True)
+            writer.close()  # a handler that has not begun to run cannot do it
+        await asyncio.gather(*handlers, return_exceptions=True)
+
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        handler = asyncio.create_task(self._serve(reader, writer))
+        self._handlers[handler] = writer
+        handler.add_done_callback(self._handlers.pop)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._handlers.add(task)
         try:
             while not writer.is_closing() and not reader.at_eof():
                 await next(self._script)(Exchange(reader, writer, self.requests))
         except (asyncio.IncompleteReadError, ConnectionError):
             pass  # the client hung up
         finally:
-            self._handlers.discard(task)
             writer.close()

@@ -164,6 +164,12 @@ def test_an_unreadable_success_keeps_its_body_and_finds_the_id(body: bytes, deli
     assert (error.outcome, error.body, error.delivery_id) == (Outcome.UNKNOWN, body, delivery_id)
 
 
+def test_of_an_unreadable_body_64_kib_are_kept() -> None:
+    with pytest.raises(UnreadableResponseError) as caught:
+        operations.get_delivery("dlv_1").parse(200, {}, b"x" * 100_000)
+    assert caught.value.body == b"x" * 65_536
+
+
 @given(st.integers(100, 599), st.dictionaries(st.text(), st.text()), st.binary(max_size=200))
 def test_parse_gives_a_value_or_an_error_of_this_package(status: int, headers: dict[str, str], body: bytes) -> None:
     operation = operations.get_delivery("dlv_1")
