@@ -17,7 +17,7 @@ from kaspi_delivery_async import (
 from kaspi_delivery_async.sandbox import Sandbox
 from tests.support import plays
 from tests.support.orders import order
-from tests.support.raw_server import RawServer
+from tests.support.raw_server import Play, RawServer
 
 
 async def create_all(client: DeliveryClient, count: int, *, concurrency: int) -> list[str]:
@@ -141,14 +141,20 @@ async def test_a_turn_that_does_not_come_ends_in_time() -> None:
 
 
 @pytest.mark.looptime
-async def test_an_empty_retry_budget_ends_a_storm() -> None:
+@pytest.mark.parametrize(
+    ("play", "error", "cost"),
+    [(plays.answer(503, b"{}"), ServerError, 5), (plays.stall, DeadlineExceededError, 10)],
+    ids=["failures", "timeouts"],
+)
+async def test_an_empty_retry_budget_ends_a_storm(play: Play, error: type[Exception], cost: int) -> None:
     """A server that only fails is asked 4 times a call at first, and hardly more than once in the end."""
-    server = RawServer([plays.answer(503, b"{}")])
-    async with server, DeliveryClient("key", base_url=server.base_url) as client:
+    server = RawServer([play])
+    timeout = Timeout(attempt=1, total=30)
+    async with server, DeliveryClient("key", base_url=server.base_url, timeout=timeout) as client:
         for _ in range(100):
-            with pytest.raises(ServerError):
+            with pytest.raises(error):
                 await client.get_delivery("dlv_1")
-    assert len(server.requests) == 100 + 500 // 5
+    assert len(server.requests) == 100 + 500 // cost
 
 
 @pytest.mark.looptime
