@@ -1,0 +1,65 @@
+"""The application: which commands there are, and how each of them ends."""
+
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, Annotated, cast
+
+import typer
+
+from kaspi_delivery_async._version import __version__
+from kaspi_delivery_async.cli import deliveries, sandbox
+from kaspi_delivery_async.cli.demo import demo
+from kaspi_delivery_async.cli.exit_codes import ExitCode, exit_code, explanation
+from kaspi_delivery_async.errors import KaspiDeliveryError
+
+if TYPE_CHECKING:
+    import io
+
+# Plain help, without boxes: it reads the same in a pipe, and comes without importing rich.
+app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
+app.command()(demo)
+app.command()(deliveries.create)
+app.command()(deliveries.get)
+app.command()(deliveries.cancel)
+app.command()(deliveries.watch)
+app.add_typer(sandbox.app, name="sandbox")
+
+
+def _show_version(*, wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"kaspi-delivery {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _about(
+    *,
+    _version: Annotated[
+        bool, typer.Option("--version", help="Show the version and end.", is_eager=True, callback=_show_version)
+    ] = False,
+) -> None:
+    """Order couriers through the Kaspi Delivery API, follow them, and try it all on this machine with `demo`.
+
+    The API key comes from KASPI_API_KEY. KASPI_ENVIRONMENT is `sandbox` (if unset) or `production`; KASPI_BASE_URL
+    points elsewhere, such as to `kaspi-delivery sandbox serve`.
+
+    Exit codes: 0 done, 1 failed, 2 wrong usage or settings and nothing sent, 3 outcome unknown (a courier may be on
+    the way), 130 interrupted.
+    """
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run the command that ``arguments`` name and return its exit code; errors go to stderr, without a traceback."""
+    with suppress(AttributeError):  # whatever stands in for stdout may know no encoding
+        # Names are Cyrillic here; an output that cannot show them must not end in a traceback.
+        cast("io.TextIOWrapper", sys.stdout).reconfigure(errors="backslashreplace")
+    code: int = ExitCode.DONE
+    try:
+        app(arguments, prog_name="kaspi-delivery")
+    except KaspiDeliveryError as error:
+        sys.stderr.write(f"Error: {explanation(error)}\n")
+        code = exit_code(error)
+    except SystemExit as end:
+        code = int(end.code or ExitCode.DONE)
+    return code

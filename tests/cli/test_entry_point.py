@@ -1,0 +1,111 @@
+"""The entry point: help, version, usage errors, the missing extra, and outputs that are not up to it."""
+
+import asyncio
+import io
+import os
+import runpy
+import sys
+from asyncio.subprocess import PIPE
+from importlib.machinery import ModuleSpec
+from importlib.util import find_spec
+from pathlib import Path
+
+import orjson
+import pytest
+
+from kaspi_delivery_async import __version__, cli
+from kaspi_delivery_async.cli import main
+from kaspi_delivery_async.sandbox import Sandbox
+from tests.cli.commands import ORDER, Run
+from tests.cli.processes import COMMAND
+
+
+@pytest.mark.parametrize("missing", ["typer", "rich"])
+def test_without_the_extra_it_says_how_to_install_it(
+    missing: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def without(name: str) -> ModuleSpec | None:
+        return None if name == missing else find_spec(name)
+
+    monkeypatch.setattr("kaspi_delivery_async.cli.find_spec", without)
+    assert main(["--help"]) == 1
+    told = 'kaspi-delivery needs typer and rich: pip install "kaspi-delivery-async[cli]"\n'
+    assert capsys.readouterr() == ("", told)
+
+
+async def test_help_lists_the_commands_and_exit_codes(run: Run) -> None:
+    ended = await run("--help")
+    assert ended.code == 0
+    assert {"demo", "create", "get", "cancel", "watch", "sandbox"} <= set(ended.out.split())
+    assert "3 outcome unknown" in " ".join(ended.out.split())
+
+
+async def test_help_of_create_shows_an_order_that_create_accepts(run: Run, sandbox: Sandbox) -> None:
+    text = (await run("create", "--help")).out
+    order = text[text.index("{\n") if "{\n" in text else text.index('{"') : text.index("Arguments:")]
+    assert orjson.loads(order) == ORDER
+    assert (await run("create", "-", stdin=order.encode())).code == 0
+    assert len(sandbox.deliveries) == 1
+
+
+async def test_version(run: Run) -> None:
+    ended = await run("--version")
+    assert (ended.code, ended.out) == (0, f"kaspi-delivery {__version__}\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["nonsense"], "No such command 'nonsense'"),
+        (["create"], "FILE"),
+        (["get"], "ID"),
+        (["get", "dlv_1", "--hstory"], "--hstory"),
+        (["watch", "dlv_1", "--timeout", "soon"], "--timeout"),
+        (["demo", "--speed", "0"], "--speed"),
+        (["sandbox", "serve", "--port", "70000"], "--port"),
+    ],
+)
+async def test_wrong_usage_is_named_on_stderr(run: Run, arguments: list[str], named: str) -> None:
+    ended = await run(*arguments)
+    assert ended.code == 2
+    assert named in ended.err
+    assert ended.out == ""
+
+
+async def test_help_comes_without_the_modules_that_commands_need() -> None:
+    """What is slow to import waits until a command needs it."""
+    script = (
+        "import sys; from kaspi_delivery_async.cli import main; main(['--help']);"
+        "sys.stderr.write(' '.join({'kaspi_delivery_async.sandbox', 'rich.console'} & set(sys.modules)))"
+    )
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", script, stdout=PIPE, stderr=PIPE)
+    out, err = await process.communicate()
+    assert b"Usage: kaspi-delivery" in out
+    assert err == b""
+
+
+def test_the_module_runs_as_a_program(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(sys, "argv", ["kaspi-delivery", "--version"])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_path(str(Path(cli.__file__).with_name("__main__.py")), run_name="__main__")
+    assert ended.value.code == 0
+    assert capsys.readouterr().out == f"kaspi-delivery {__version__}\n"
+
+
+@pytest.mark.usefixtures("sandbox")
+async def test_an_output_without_cyrillic_letters_gets_them_escaped(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    order = ORDER | {"externalOrderId": "заказ-742"}
+    created = (await run("create", "-", "--json", stdin=orjson.dumps(order))).json
+    output = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(output, encoding="ascii"))
+    assert (await run("get", created["deliveryId"])).code == 0
+    assert rb"\u0437\u0430\u043a\u0430\u0437-742" in output.getvalue()
+
+
+async def test_a_reader_that_leaves_ends_the_command_quietly() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    process = await asyncio.create_subprocess_exec(*COMMAND, "--help", stdout=writing, stderr=PIPE)
+    os.close(writing)
+    assert (await process.communicate())[1] == b""
+    assert process.returncode == 1
