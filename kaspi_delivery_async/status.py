@@ -12,12 +12,13 @@ not know has no place in the order and ends nothing.
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from kaspi_delivery_async.models import DeliveryStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 SEQUENCE = (
     DeliveryStatus.CREATED,
@@ -28,10 +29,20 @@ SEQUENCE = (
 )
 """The way to the door, in order (Source: GS)."""
 
-CANCELLABLE = frozenset({DeliveryStatus.CREATED, DeliveryStatus.ACCEPTED})
+MOVES: Mapping[DeliveryStatus, frozenset[DeliveryStatus]] = MappingProxyType({
+    DeliveryStatus.CREATED: frozenset({DeliveryStatus.ACCEPTED, DeliveryStatus.CANCELLED}),
+    DeliveryStatus.ACCEPTED: frozenset({DeliveryStatus.IN_TRANSIT, DeliveryStatus.CANCELLED}),
+    DeliveryStatus.IN_TRANSIT: frozenset({DeliveryStatus.OUT_FOR_DELIVERY}),
+    DeliveryStatus.OUT_FOR_DELIVERY: frozenset({DeliveryStatus.DELIVERED}),
+    DeliveryStatus.DELIVERED: frozenset(),
+    DeliveryStatus.CANCELLED: frozenset(),
+})  # fmt: skip
+"""What may follow each status (Source: GS CD)."""
+
+CANCELLABLE = frozenset(status for status, following in MOVES.items() if DeliveryStatus.CANCELLED in following)
 """From where a delivery can still be cancelled: until pickup completes (Source: CD)."""
 
-TERMINAL = frozenset({DeliveryStatus.DELIVERED, DeliveryStatus.CANCELLED})
+TERMINAL = frozenset(status for status, following in MOVES.items() if not following)
 """Nothing follows these."""
 
 _RANK = {status: rank for rank, status in enumerate(SEQUENCE)}
@@ -61,3 +72,10 @@ def is_news(status: DeliveryStatus, *, seen: Iterable[DeliveryStatus]) -> bool:
     status are no news.
     """
     return all(status != known and not is_terminal(known) and not is_reached(status, at=known) for known in seen)
+
+
+def place(status: DeliveryStatus) -> int:
+    """Return a number to sort statuses by: in their sequence, `DeliveryStatus.CANCELLED` last, unknown ones first."""
+    if status == DeliveryStatus.CANCELLED:
+        return len(SEQUENCE)
+    return _RANK.get(status, -1)

@@ -26,7 +26,7 @@ from kaspi_delivery_async.errors import (
     WaitTimeoutError,
 )
 from kaspi_delivery_async.models import Delivery, DeliveryStatus, DeliveryWebhook, DeliveryWebhookData
-from kaspi_delivery_async.status import CANCELLABLE, SEQUENCE, is_news, is_reached, is_terminal
+from kaspi_delivery_async.status import CANCELLABLE, SEQUENCE, is_news, is_reached, is_terminal, place
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Collection, Generator, Iterable, Iterator
@@ -38,7 +38,7 @@ INTERVAL_GROWTH = 1.5
 INTERVAL_JITTER = 0.2
 """Polls are 2 to 2.5 s apart at first and 24 to 30 s in the end, so that many waits do not poll as one."""
 
-LONGEST_SILENCE = 900.0
+LONGEST_SILENCE = 3600.0
 """Seconds after which a delivery is polled even though webhooks of other deliveries keep coming."""
 
 
@@ -171,10 +171,10 @@ def changes_in(delivery: Delivery) -> list[StatusChange]:
 
 
 def leaves_gap(status: DeliveryStatus, *, seen: Collection[DeliveryStatus]) -> bool:
-    """Whether a delivery may have come to ``status`` through statuses that were not seen."""
-    if status == DeliveryStatus.CANCELLED:
-        return not set(seen) >= CANCELLABLE
-    return any(is_reached(earlier, at=status) and earlier != status and earlier not in seen for earlier in SEQUENCE)
+    """Whether a delivery may have come to ``status`` through statuses that were not seen, and still would be news."""
+    is_cancelled = status == DeliveryStatus.CANCELLED
+    passed = CANCELLABLE if is_cancelled else [earlier for earlier in SEQUENCE if is_reached(earlier, at=status)]
+    return any(earlier != status and is_news(earlier, seen=seen) for earlier in passed)
 
 
 class _Follower:
@@ -211,25 +211,26 @@ class _Follower:
             held_back: list[StatusChange] = []
             while True:
                 polled, pause = await self._poll(next(self._intervals))
-                if self.delivery is not None:
-                    for change in self._news([*polled, *held_back]):
-                        yield change, self.delivery
+                if polled is not None:
+                    held_back.sort(key=lambda change: place(change.status))
+                    for news in self._news([*changes_in(polled), *held_back]):
+                        yield news
                     held_back = []
-                    if is_terminal(self.delivery.status):
+                    if self._has_ended:
                         return
                 due = self._clock() + pause
                 while (event := await self._event(queue, due=due, pause=pause)) is not None:
                     if self.delivery is None or (fill_gaps and leaves_gap(event.status, seen=self._seen)):
                         held_back.append(event)
                         break
-                    for change in self._news([event]):
-                        yield change, self.delivery
-                    if is_terminal(self.delivery.status):
+                    for news in self._news([event]):
+                        yield news
+                    if self._has_ended:
                         return
                     due = self._clock() + pause
 
-    async def _poll(self, pause: float) -> tuple[list[StatusChange], float]:
-        """Ask for the delivery; return what it has been through, and the seconds until the next poll."""
+    async def _poll(self, pause: float) -> tuple[Delivery | None, float]:
+        """Ask for the delivery; return it, None after a failure that may pass, and the seconds until the next poll."""
         try:
             async with asyncio.timeout_at(self._deadline):
                 delivery = await self._fetch(self._delivery_id, include_history=True)
@@ -238,10 +239,11 @@ class _Follower:
         except CertificateError:
             raise
         except (TransportError, RateLimitedError, ServerError) as error:
-            return [], max(pause, error.retry_after or 0.0)
+            return None, max(pause, error.retry_after or 0.0)
         self._last_word = self._clock()
+        # A stale answer tells much that is of use, but its status is no news.
         self.delivery = attrs.evolve(delivery, status=self._seen[-1]) if self._seen else delivery
-        return changes_in(delivery), pause
+        return delivery, pause
 
     async def _event(self, queue: asyncio.Queue[StatusChange], *, due: float, pause: float) -> StatusChange | None:
         """Return the delivery's next event, or None when it is time to poll."""
@@ -257,21 +259,23 @@ class _Follower:
                 due = min(self._hub.last_heard + pause, self._last_word + LONGEST_SILENCE)
                 if due <= now:
                     return None
+                pause = next(self._intervals)
             else:
                 if is_news(change.status, seen=self._seen):
                     self._last_word = self._clock()
                     return change
 
-    def _news(self, changes: Iterable[StatusChange]) -> list[StatusChange]:
-        """Take note of ``changes`` and return those that move the delivery on."""
-        news: list[StatusChange] = []
+    def _news(self, changes: Iterable[StatusChange]) -> Iterator[tuple[StatusChange, Delivery]]:
+        """Take note of ``changes``, and yield those that move the delivery on."""
         for change in changes:
-            if is_news(change.status, seen=self._seen):
+            if self.delivery is not None and is_news(change.status, seen=self._seen):
                 self._seen.append(change.status)
-                news.append(change)
-        if news and self.delivery is not None:
-            self.delivery = attrs.evolve(self.delivery, status=self._seen[-1])
-        return news
+                self.delivery = attrs.evolve(self.delivery, status=change.status)
+                yield change, self.delivery
+
+    @property
+    def _has_ended(self) -> bool:
+        return self.delivery is not None and is_terminal(self.delivery.status)
 
     def _timed_out(self) -> WaitTimeoutError:
         last = f"last seen {self.delivery.status}" if self.delivery is not None else "it could not be read"

@@ -1,0 +1,52 @@
+"""Lets tasks that write at the same time share one transaction, as a transaction costs more than what is in it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class GroupCommit(Generic[T, R]):
+    """Collects items while a write is under way, and writes them all with the next one.
+
+    A lone item is written at once; under load the groups grow, so that no queue does.
+    """
+
+    def __init__(self, write: Callable[[Sequence[T]], Awaitable[Sequence[R]]]) -> None:
+        """Write by ``write``, which returns one result for each item, in order; its error is every item's."""
+        self._write = write
+        self._waiting: list[tuple[T, asyncio.Future[R]]] = []
+        self._writing: asyncio.Task[None] | None = None
+
+    async def submit(self, item: T) -> R:
+        """Return the item's result when it is written. Cancelling this does not take the item back."""
+        written: asyncio.Future[R] = asyncio.get_running_loop().create_future()
+        self._waiting.append((item, written))
+        if self._writing is None or self._writing.done():
+            self._writing = asyncio.create_task(self._run())
+        return await written
+
+    async def settle(self) -> None:
+        """Wait until nothing is being written."""
+        if self._writing is not None:
+            await asyncio.wait([self._writing])
+
+    async def _run(self) -> None:
+        while self._waiting:
+            group, self._waiting = self._waiting, []
+            try:
+                results = await self._write([item for item, _ in group])
+            except Exception as error:  # noqa: BLE001 - it goes to those who submitted
+                for _, written in group:
+                    if not written.done():
+                        written.set_exception(error)
+            else:
+                for (_, written), result in zip(group, results, strict=True):
+                    if not written.done():
+                        written.set_result(result)

@@ -1,0 +1,142 @@
+"""Keeps an inbox's events in SQLite or PostgreSQL, where several processes may share them and none is lost."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+# The first of these tells clearly how to install SQLAlchemy if it is missing.
+from kaspi_delivery_async._database import Database, parse_location
+from kaspi_delivery_async._group_commit import GroupCommit
+from kaspi_delivery_async.webhooks import notifications, statements
+from kaspi_delivery_async.webhooks.records import DeadLetter, Lease, Message, State, Totals, Verdict
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import AsyncGenerator, Callable, Collection, Sequence
+
+    from sqlalchemy import Delete, Update
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from kaspi_delivery_async.models import DeliveryWebhookData
+
+
+class SqlStore:
+    """A `Store` in an SQLite file or a PostgreSQL database, opened when it is first asked.
+
+    Every method raises `StorageError` while the database cannot be used, and `ConfigurationError`
+    where that has to be put right by hand.
+    """
+
+    def __init__(self, location: str | os.PathLike[str]) -> None:
+        """Name the place: a file's path, which is created with mode 0600, or ``postgresql://user@host/name``.
+
+        Raises `ConfigurationError` if it is neither.
+        """
+        self._place = parse_location(location)
+        self._database: Database | None = None
+        self._opening = asyncio.Lock()
+        self._adding = GroupCommit(self._add)
+
+    async def add(self, message: Message) -> bool:
+        """See `Store.add`."""
+        return await self._adding.submit(message)
+
+    async def lease(self, *, worker: str, now: float, until: float, limit: int) -> list[Lease]:
+        """See `Store.lease`."""
+        async with (await self._opened()).writing() as connection:
+            rows = await connection.execute(statements.lease(worker=worker, now=now, until=until, limit=limit))
+            return [
+                Lease(number=number, worker=worker, attempt=attempts, body=body)
+                for number, attempts, body in sorted(rows.all())
+            ]
+
+    async def renew(self, leases: Collection[Lease], *, until: float) -> None:
+        """See `Store.renew`."""
+        await self._write(statements.renew(leases, until=until))
+
+    async def release(self, leases: Collection[Lease], *, now: float) -> None:
+        """See `Store.release`."""
+        await self._write(statements.release(leases, now=now))
+
+    async def settle(self, lease: Lease, verdict: Verdict) -> None:
+        """See `Store.settle`."""
+        await self._write(statements.settle(lease, verdict))
+
+    async def dead_letters(self, *, limit: int) -> list[DeadLetter]:
+        """See `Store.dead_letters`."""
+        async with self._reading() as connection:
+            rows = await connection.execute(statements.dead_letters(limit=limit))
+            return [DeadLetter(**row) for row in rows.mappings()]
+
+    async def replay(self, numbers: Collection[int] | None, *, now: float) -> int:
+        """See `Store.replay`."""
+        return await self._write(statements.replay(numbers, now=now))
+
+    async def totals(self) -> Totals:
+        """See `Store.totals`."""
+        async with self._reading() as connection:
+            return Totals(**(await connection.execute(statements.totals())).mappings().one())
+
+    async def prune(self, *, before: float) -> int:
+        """See `Store.prune`."""
+        return await self._write(statements.prune(before=before))
+
+    async def follow(self, announce: Callable[[DeliveryWebhookData], None]) -> None:
+        """See `Store.follow`: PostgreSQL notifies; SQLite cannot."""
+        if isinstance(self._place, str):
+            await notifications.follow(self._place, announce)
+
+    async def close(self) -> None:
+        """See `Store.close`."""
+        await self._adding.settle()
+        database, self._database = self._database, None
+        if database is not None:
+            await database.close()
+
+    async def _add(self, messages: Sequence[Message]) -> list[bool]:
+        """Store messages in one transaction; tell of each whether it was new."""
+        copies = Counter(message.key for message in messages)
+        first = {message.key: message for message in reversed(messages)}
+        rows = [_row(message, duplicates=copies[key] - 1) for key, message in first.items()]
+        database = await self._opened()
+        async with database.writing() as connection:
+            stored = await connection.execute(statements.add(is_postgresql=database.is_postgresql), rows)
+            # A row that was there before has counted at least one duplicate more.
+            new = {key for key, duplicates in stored.all() if duplicates == copies[key] - 1}
+            if database.is_postgresql:
+                payloads = [notifications.payload(first[key].event) for key in new]
+                told = [{"payload": payload} for payload in payloads if payload is not None]
+                if told:
+                    await connection.execute(statements.notify(notifications.CHANNEL), told)
+        return [message.key in new and first[message.key] is message for message in messages]
+
+    async def _opened(self) -> Database:
+        async with self._opening:
+            if self._database is None:
+                self._database = await Database.open(self._place, statements.INBOX)
+            return self._database
+
+    @asynccontextmanager
+    async def _reading(self) -> AsyncGenerator[AsyncConnection]:
+        async with (await self._opened()).reading() as connection:
+            yield connection
+
+    async def _write(self, statement: Update | Delete) -> int:
+        """Execute a statement in a transaction of its own; return how many rows it changed."""
+        async with (await self._opened()).writing() as connection:
+            return (await connection.execute(statement)).rowcount
+
+
+def _row(message: Message, *, duplicates: int) -> dict[str, object]:
+    return {
+        "key": message.key,
+        "body": message.body,
+        "received_at": message.received_at,
+        "state": State.WAITING if message.error is None else State.DEAD,
+        "due_at": message.received_at,
+        "error": message.error,
+        "duplicates": duplicates,
+    }

@@ -1,0 +1,371 @@
+"""Waiting for a status: when it polls, what wakes it, and how it ends."""
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import aclosing, suppress
+from itertools import islice
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kaspi_delivery_async import (
+    CertificateError,
+    Delivery,
+    DeliveryCancelledError,
+    DeliveryStatus,
+    DeliveryWebhookData,
+    InvalidRequestError,
+    KaspiDeliveryError,
+    NotFoundError,
+    Outcome,
+    RateLimitedError,
+    ServerError,
+    StatusHistory,
+    StatusHub,
+    TrackingError,
+    TransportError,
+    WaitTimeoutError,
+)
+from kaspi_delivery_async.status import SEQUENCE, is_reached, place
+from kaspi_delivery_async.tracking import LONGEST_SILENCE, poll_intervals, wait_for_status, watch
+
+CREATED, ACCEPTED, IN_TRANSIT, OUT_FOR_DELIVERY, DELIVERED = SEQUENCE
+CANCELLED = DeliveryStatus.CANCELLED
+UNKNOWN = DeliveryStatus("returned")
+
+pytestmark = pytest.mark.looptime
+
+
+class Api:
+    """Answers with one status or error after the other, the last one for ever; remembers when it was asked."""
+
+    def __init__(self, *answers: DeliveryStatus | KaspiDeliveryError, history: Sequence[DeliveryStatus] = ()) -> None:
+        self.answers = list(answers)
+        self.history = tuple(StatusHistory(status=status) for status in history)
+        self.asked: list[float] = []
+
+    async def __call__(self, delivery_id: str, *, include_history: bool) -> Delivery:
+        assert include_history
+        self.asked.append(asyncio.get_running_loop().time())
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if isinstance(answer, KaspiDeliveryError):
+            raise answer
+        return Delivery(delivery_id=delivery_id, status=answer, history=self.history)
+
+
+def now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def tell(hub: StatusHub, status: DeliveryStatus, *, delivery_id: str = "dlv_1") -> None:
+    hub.announce(DeliveryWebhookData(delivery_id=delivery_id, status=status))
+
+
+def api_error(kind: Callable[..., KaspiDeliveryError], status: int, **more: Any) -> KaspiDeliveryError:
+    return kind("refused", status=status, outcome=Outcome.REJECTED, **more)
+
+
+async def wait(api: Api, status: DeliveryStatus = DELIVERED, **settings: Any) -> Delivery:
+    return await wait_for_status(api, "dlv_1", status, **({"draw": lambda: 0.0} | settings))
+
+
+async def statuses(api: Api, **settings: Any) -> list[DeliveryStatus]:
+    return [change.status async for change in watch(api, "dlv_1", **({"draw": lambda: 0.0} | settings))]
+
+
+async def test_a_status_that_is_reached_already_takes_one_poll() -> None:
+    api = Api(IN_TRANSIT)
+
+    delivery = await wait(api, ACCEPTED)
+
+    assert (delivery.delivery_id, delivery.status, api.asked) == ("dlv_1", IN_TRANSIT, [0.0])
+
+
+async def test_polls_grow_rarer() -> None:
+    api = Api(*[CREATED] * 9, DELIVERED)
+
+    await wait(api)
+
+    pauses = [later - earlier for earlier, later in zip(api.asked, api.asked[1:], strict=False)]
+    assert pauses == pytest.approx([2.5, 3.75, 5.625, 8.4375, 12.65625, 18.984375, 28.4765625, 30.0, 30.0])
+
+
+@given(draws=st.lists(st.floats(min_value=0, max_value=1, exclude_max=True), min_size=20, max_size=20))
+async def test_pauses_stay_between_two_and_thirty_seconds(draws: list[float]) -> None:
+    left = iter(draws)
+    pauses = list(islice(poll_intervals(lambda: next(left)), 20))
+
+    assert 2.0 <= min(pauses) <= max(pauses) <= 30.0
+    assert all(pause >= 24.0 for pause in pauses[8:])
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        TransportError("reset", outcome=Outcome.UNKNOWN),
+        api_error(RateLimitedError, 429),
+        api_error(ServerError, 503),
+    ],
+)
+async def test_failures_that_may_pass_are_waited_out(error: KaspiDeliveryError) -> None:
+    api = Api(error, CREATED, error, DELIVERED)
+
+    assert (await wait(api)).status == DELIVERED
+
+
+async def test_the_api_is_left_alone_for_as_long_as_it_asks() -> None:
+    api = Api(api_error(RateLimitedError, 429, retry_after=100.0), DELIVERED)
+
+    await wait(api)
+
+    assert api.asked == [0.0, 100.0]
+
+
+@pytest.mark.parametrize("error", [api_error(NotFoundError, 404), CertificateError("expired")])
+async def test_failures_for_good_end_the_wait(error: KaspiDeliveryError) -> None:
+    with pytest.raises(type(error)):
+        await wait(Api(CREATED, error))
+
+
+@pytest.mark.parametrize("pushed", [False, True])
+async def test_a_cancelled_delivery_ends_the_wait(pushed: bool) -> None:
+    hub = StatusHub()
+    api = Api(ACCEPTED if pushed else CANCELLED)
+    asyncio.get_running_loop().call_later(1.0, tell, hub, CANCELLED)
+
+    with pytest.raises(DeliveryCancelledError) as caught:
+        await wait(api, events=hub)
+
+    assert caught.value.delivery is not None
+    assert caught.value.delivery.status == CANCELLED
+    assert caught.value.operation == "wait_for_status"
+
+
+async def test_a_cancelled_delivery_is_what_some_wait_for() -> None:
+    assert (await wait(Api(CANCELLED), CANCELLED)).status == CANCELLED
+
+
+async def test_a_delivery_that_ends_elsewhere_ends_the_wait() -> None:
+    with pytest.raises(TrackingError) as caught:
+        await wait(Api(DELIVERED), CANCELLED)
+
+    assert not isinstance(caught.value, DeliveryCancelledError)
+
+
+@pytest.mark.parametrize(
+    ("answer", "last", "text"),
+    [(ACCEPTED, ACCEPTED, "last seen accepted"), (TransportError("reset"), None, "could not be read")],
+)
+async def test_a_wait_ends_at_its_deadline_with_the_last_state(
+    answer: DeliveryStatus | KaspiDeliveryError, last: DeliveryStatus | None, text: str
+) -> None:
+    with pytest.raises(WaitTimeoutError, match=text) as caught:
+        await wait(Api(answer), timeout=77.0)
+
+    assert now() == pytest.approx(77.0)
+    assert (caught.value.delivery and caught.value.delivery.status) == last
+
+
+async def test_a_poll_that_hangs_ends_at_the_deadline() -> None:
+    async def hang(delivery_id: str, *, include_history: bool) -> Delivery:
+        await asyncio.sleep(3600)
+        raise AssertionError(delivery_id, include_history)
+
+    with pytest.raises(WaitTimeoutError):
+        await wait_for_status(hang, "dlv_1", DELIVERED, timeout=5.0)
+
+    assert now() == pytest.approx(5.0)
+
+
+@pytest.mark.parametrize("seconds", [0, -1.0, float("nan")])
+async def test_a_timeout_is_positive(seconds: float) -> None:
+    with pytest.raises(InvalidRequestError, match="timeout: must be a positive number"):
+        await wait(Api(CREATED), timeout=seconds)
+    with pytest.raises(InvalidRequestError):
+        await statuses(Api(CREATED), timeout=seconds)
+
+
+async def test_an_event_ends_the_wait_at_once_without_another_poll() -> None:
+    hub, api = StatusHub(), Api(CREATED)
+    asyncio.get_running_loop().call_later(1.0, tell, hub, OUT_FOR_DELIVERY)
+
+    delivery = await wait(api, IN_TRANSIT, events=hub)
+
+    assert (delivery.status, now(), api.asked) == (OUT_FOR_DELIVERY, 1.0, [0.0])
+
+
+async def test_an_event_before_the_first_answer_has_the_delivery_read_again() -> None:
+    hub, api = StatusHub(), Api(TransportError("reset"), DELIVERED)
+    asyncio.get_running_loop().call_later(1.0, tell, hub, ACCEPTED)
+
+    await wait(api, events=hub)
+
+    assert api.asked == [0.0, 1.0]
+
+
+async def test_an_event_of_another_delivery_wakes_nobody() -> None:
+    hub, api = StatusHub(), Api(CREATED)
+    asyncio.get_running_loop().call_later(1.0, tell, hub, DELIVERED)
+    asyncio.get_running_loop().call_later(0.5, lambda: tell(hub, DELIVERED, delivery_id="dlv_2"))
+
+    await wait(api, events=hub)
+
+    assert now() == 1.0
+
+
+async def chatter(hub: StatusHub, *, every: float) -> None:
+    """Keep the hub busy with other deliveries."""
+    while True:
+        tell(hub, ACCEPTED, delivery_id="dlv_other")
+        await asyncio.sleep(every)
+
+
+async def test_while_webhooks_keep_coming_a_silent_delivery_is_polled_hourly() -> None:
+    hub, api = StatusHub(), Api(CREATED)
+    talking = asyncio.create_task(chatter(hub, every=1.0))
+
+    with suppress(WaitTimeoutError):
+        await wait(api, events=hub, timeout=2.5 * LONGEST_SILENCE)
+    talking.cancel()
+
+    assert [round(at / LONGEST_SILENCE, 1) for at in api.asked] == [0, 1, 2]
+
+
+async def test_when_webhooks_stop_coming_polls_begin() -> None:
+    hub, api = StatusHub(), Api(CREATED)
+    talking = asyncio.create_task(chatter(hub, every=1.0))
+    asyncio.get_running_loop().call_later(600.0, talking.cancel)
+
+    with suppress(WaitTimeoutError):
+        await wait(api, events=hub, timeout=700.0)
+
+    assert api.asked[0] == 0.0
+    assert 600.0 < api.asked[1] <= 631.0
+    assert len(api.asked) == 4
+
+
+async def test_a_late_event_changes_nothing() -> None:
+    hub, api = StatusHub(), Api(IN_TRANSIT)
+    asyncio.get_running_loop().call_later(1.0, tell, hub, ACCEPTED)
+
+    with pytest.raises(WaitTimeoutError, match="last seen in_transit"):
+        await wait(api, events=hub, timeout=2.0)
+
+
+async def test_a_stale_answer_does_not_undo_an_event() -> None:
+    hub, api = StatusHub(), Api(CREATED)
+    asyncio.get_running_loop().call_later(1.0, tell, hub, OUT_FOR_DELIVERY)
+
+    with pytest.raises(WaitTimeoutError, match="last seen out_for_delivery"):
+        await wait(api, events=hub, timeout=60.0)
+
+    assert len(api.asked) > 1
+
+
+async def test_watching_ends_after_the_last_status() -> None:
+    assert await statuses(Api(*SEQUENCE)) == list(SEQUENCE)
+
+
+async def test_a_poll_that_skips_statuses_yields_them_from_the_history() -> None:
+    assert await statuses(Api(CREATED, DELIVERED, history=SEQUENCE)) == list(SEQUENCE)
+
+
+async def test_an_event_that_skips_statuses_is_held_back_for_the_history() -> None:
+    hub, api = StatusHub(), Api(CREATED, OUT_FOR_DELIVERY, history=SEQUENCE[:1])
+    loop = asyncio.get_running_loop()
+    loop.call_later(1.0, lambda: setattr(api, "history", tuple(StatusHistory(status=s) for s in SEQUENCE[:4])))
+    loop.call_later(1.0, tell, hub, OUT_FOR_DELIVERY)
+    loop.call_later(2.0, tell, hub, DELIVERED)
+
+    assert await statuses(api, events=hub) == list(SEQUENCE)
+    assert api.asked == [0.0, 1.0]
+
+
+async def test_events_are_held_back_while_the_history_cannot_be_read() -> None:
+    down = TransportError("reset")
+    hub, api = StatusHub(), Api(CREATED, down, down, DELIVERED, history=SEQUENCE)
+    loop = asyncio.get_running_loop()
+    api.history = api.history[:1]
+    loop.call_later(1.0, lambda: setattr(api, "history", tuple(StatusHistory(status=s) for s in SEQUENCE)))
+    loop.call_later(1.0, tell, hub, DELIVERED)
+    loop.call_later(1.5, tell, hub, OUT_FOR_DELIVERY)
+
+    assert await statuses(api, events=hub) == list(SEQUENCE)
+
+
+async def test_without_a_history_a_gap_is_asked_about_once() -> None:
+    hub, api = StatusHub(), Api(CREATED)
+    loop = asyncio.get_running_loop()
+    for delay, status in ((1.0, OUT_FOR_DELIVERY), (2.0, DELIVERED)):
+        loop.call_later(delay, tell, hub, status)
+
+    assert await statuses(api, events=hub) == [CREATED, OUT_FOR_DELIVERY, DELIVERED]
+    assert api.asked == [0.0, 1.0]
+
+
+async def test_an_unknown_status_is_yielded_and_ends_nothing() -> None:
+    assert await statuses(Api(CREATED, UNKNOWN, CREATED, UNKNOWN, DELIVERED)) == [CREATED, UNKNOWN, DELIVERED]
+
+
+@pytest.mark.parametrize("kind", ["wait", "watch"])
+async def test_a_cancelled_wait_leaves_nothing_behind(kind: str) -> None:
+    hub, api = StatusHub(), Api(CREATED)
+    following: Callable[..., Any] = wait if kind == "wait" else statuses
+    task = asyncio.create_task(following(api, events=hub))
+    await asyncio.sleep(1.0)
+
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+
+    assert hub._listeners == {}
+    assert len(asyncio.all_tasks()) == 1
+
+
+async def test_a_watch_that_is_left_leaves_nothing_behind() -> None:
+    hub = StatusHub()
+    async with aclosing(watch(Api(CREATED), "dlv_1", events=hub)) as changes:
+        async for _ in changes:
+            break
+
+    assert hub._listeners == {}
+
+
+async def test_several_wait_for_one_delivery() -> None:
+    hub = StatusHub()
+    waits = [asyncio.create_task(wait(Api(CREATED), goal, events=hub)) for goal in (IN_TRANSIT, IN_TRANSIT, DELIVERED)]
+    await asyncio.sleep(1.0)
+
+    tell(hub, IN_TRANSIT)
+    await asyncio.sleep(0.1)
+
+    assert [task.done() for task in waits] == [True, True, False]
+    waits[2].cancel()
+
+
+async def test_a_thousand_waits_cost_a_timer_each() -> None:
+    hub, loop = StatusHub(), asyncio.get_running_loop()
+    waits = [asyncio.create_task(wait(Api(CREATED), events=hub)) for _ in range(1000)]
+    await asyncio.sleep(1.0)
+
+    timers: Iterable[asyncio.TimerHandle] = loop._scheduled  # type: ignore[attr-defined]  # nothing public counts them
+    pending = [timer for timer in timers if not timer.cancelled()]
+
+    assert len(pending) == 1000
+    tell(hub, DELIVERED)
+    await asyncio.gather(*waits)
+
+
+@given(statuses=st.permutations([*SEQUENCE, CANCELLED, UNKNOWN]))
+async def test_statuses_sort_by_their_place(statuses: list[DeliveryStatus]) -> None:
+    assert sorted(statuses, key=place) == [UNKNOWN, *SEQUENCE, CANCELLED]
+
+
+@given(target=st.sampled_from([*SEQUENCE, CANCELLED, UNKNOWN]), at=st.sampled_from([*SEQUENCE, CANCELLED, UNKNOWN]))
+async def test_reached_is_at_or_past(target: DeliveryStatus, at: DeliveryStatus) -> None:
+    in_order = target in SEQUENCE and at in SEQUENCE
+    expected = SEQUENCE.index(at) >= SEQUENCE.index(target) if in_order else at == target
+
+    assert is_reached(target, at=at) == expected

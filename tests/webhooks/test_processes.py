@@ -1,0 +1,160 @@
+"""Several processes share one store: none loses an event to another's death, and news cross over on PostgreSQL."""
+
+import asyncio
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+
+from kaspi_delivery_async import DeliveryWebhook, StatusHub
+from kaspi_delivery_async._database import connect_postgresql
+from kaspi_delivery_async.webhooks import WebhookInbox, WebhookVerifier, notifications
+from kaspi_delivery_async.webhooks.notifications import CHANNEL, LONGEST_PAYLOAD, payload
+from kaspi_delivery_async.webhooks.sql import SqlStore
+from kaspi_delivery_async.webhooks.verifier import read_event
+from kaspi_delivery_async.webhooks.worker import LEASE
+from tests.webhooks.messages import SECRET, body, headers
+
+VICTIM = Path(__file__).with_name("victim.py")
+
+
+async def receive(inbox: WebhookInbox, **fields: Any) -> None:
+    raw = body(**fields)
+    await inbox.receive(raw, headers(raw, at=time.time()))
+
+
+def inbox_at(location: str, **settings: Any) -> WebhookInbox:
+    return WebhookInbox(WebhookVerifier([SECRET]), store=location, **settings)
+
+
+async def listeners(url: str) -> int:
+    """Count who listens for events."""
+    connection = await connect_postgresql(url)
+    try:
+        return await connection.fetchval(  # type: ignore[no-any-return]
+            "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'LISTEN%' AND datname = current_database()"
+        )
+    finally:
+        await connection.close()
+
+
+async def until_listened_to(url: str) -> None:
+    async with asyncio.timeout(30):
+        while not await listeners(url):  # noqa: ASYNC110 - another process's state has no event
+            await asyncio.sleep(0.02)
+
+
+async def until_logged(text: str, caplog: pytest.LogCaptureFixture, *, times: int = 1) -> None:
+    async with asyncio.timeout(30):
+        while caplog.text.count(text) < times:  # noqa: ASYNC110 - what is logged has no event
+            await asyncio.sleep(0.01)
+
+
+async def test_a_killed_workers_events_are_handled_by_the_next(location: str) -> None:
+    handled: asyncio.Queue[str] = asyncio.Queue()
+
+    async def handle(event: DeliveryWebhook) -> None:
+        handled.put_nowait(event.event_id)
+
+    receiver = inbox_at(location)
+    for number in range(3):
+        await receive(receiver, event_id=f"wh_{number}")
+    victim = await asyncio.create_subprocess_exec(sys.executable, VICTIM, location, stdout=asyncio.subprocess.PIPE)
+    assert victim.stdout is not None
+    taken = {(await victim.stdout.readline()).decode().strip() for _ in range(3)}
+    victim.kill()
+    await victim.wait()
+
+    store = SqlStore(location)
+    too_early = await store.lease(worker="w", now=time.time(), until=time.time(), limit=9)
+    await store.close()
+    async with asyncio.timeout(30), inbox_at(location, handler=handle, clock=lambda: time.time() + LEASE):
+        again = {await handled.get() for _ in range(3)}
+
+    assert too_early == []
+    assert taken == again == {"wh_0", "wh_1", "wh_2"}
+    await receiver.aclose()
+
+
+async def test_an_event_that_another_process_stored_is_heard_of(postgres: str) -> None:
+    hub = StatusHub()
+    async with inbox_at(postgres, hub=hub) as listening, inbox_at(postgres) as receiving:
+        await until_listened_to(postgres)
+        with hub.listen("dlv_☃") as queue:
+            await receive(receiving, delivery_id="dlv_☃", status="accepted")
+            async with asyncio.timeout(30):
+                change = await queue.get()
+        await listening.aclose()
+
+    assert (change.status, str(change.timestamp)) == ("accepted", "2024-06-11 08:10:54+00:00")
+
+
+async def test_listening_survives_strange_notifications_and_lost_connections(
+    postgres: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(notifications, "RECONNECTION", 0.01)
+    hub = StatusHub()
+    async with inbox_at(postgres, hub=hub), inbox_at(postgres) as receiving:
+        await until_listened_to(postgres)
+        other = await connect_postgresql(postgres)
+        await other.execute(f"NOTIFY {CHANNEL}, 'something else'")
+        await until_logged("is none of ours", caplog)
+        await other.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE query LIKE 'LISTEN%' AND datname = current_database()"
+        )
+        await other.close()
+        await until_logged("listening again", caplog)
+        await until_listened_to(postgres)
+        with hub.listen("dlv_1") as queue:
+            await receive(receiving)
+            async with asyncio.timeout(30):
+                assert (await queue.get()).status == "delivered"
+
+
+async def test_a_server_that_cannot_be_reached_is_tried_again(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(notifications, "RECONNECTION", 0.01)
+    following = asyncio.create_task(SqlStore("postgresql://me:hunter2@127.0.0.1:1/db").follow(lambda _: None))
+    await until_logged("cannot be listened to", caplog, times=3)
+    following.cancel()
+    await asyncio.wait([following])
+
+    assert following.cancelled()
+    assert "hunter2" not in caplog.text
+
+
+async def test_sqlite_tells_no_other_process(tmp_path: Path) -> None:
+    await SqlStore(tmp_path / "events.sqlite").follow(lambda _: None)
+
+
+async def test_events_too_long_to_announce_are_stored_all_the_same(postgres: str) -> None:
+    inbox = inbox_at(postgres)
+    await receive(inbox, event_id="long", delivery_id="d" * 20_000)
+    await receive(inbox, event_id="odd \0 id", delivery_id="nul \0")
+
+    assert (await inbox.totals()).waiting == 2
+    await inbox.aclose()
+
+
+@pytest.mark.parametrize(("spare", "announced"), [(0, True), (-1, False)])
+def test_what_is_announced_is_as_long_as_postgresql_takes(spare: int, announced: bool) -> None:
+    event = read_event(body(delivery_id=""))
+    empty = payload(event)
+    assert empty is not None
+    data = attrs.evolve(event.data, delivery_id="d" * (LONGEST_PAYLOAD - len(empty) - spare))
+
+    told = payload(attrs.evolve(event, data=data))
+
+    assert (told is not None) == announced
+
+
+def test_nothing_personal_is_announced() -> None:
+    told = payload(read_event(body()))
+    assert told is not None
+    assert "order-742" not in told
+    assert payload(None) is None

@@ -1,0 +1,209 @@
+"""What every store must do alike: memory, SQLite, PostgreSQL."""
+
+import asyncio
+
+import attrs
+import pytest
+
+from kaspi_delivery_async.webhooks import DeadLetter, Store, Totals
+from kaspi_delivery_async.webhooks.records import Lease, Message, State, Verdict
+from tests.webhooks.messages import body
+
+DONE = Verdict(state=State.HANDLED)
+
+
+def message(key: str = "a", *, at: float = 100.0, error: str | None = None) -> Message:
+    return Message(key=key, body=body(key), received_at=at, event=None, error=error)
+
+
+async def take(store: Store, *, worker: str = "w1", now: float = 100.0, limit: int = 10) -> list[Lease]:
+    return list(await store.lease(worker=worker, now=now, until=now + 30, limit=limit))
+
+
+async def test_a_message_is_new_once(store: Store) -> None:
+    assert [await store.add(message()), await store.add(message()), await store.add(message("b"))] == [
+        True,
+        False,
+        True,
+    ]
+
+
+async def test_of_many_at_once_one_is_new(store: Store) -> None:
+    added = await asyncio.gather(*(store.add(message()) for _ in range(100)))
+
+    assert sorted(added) == [False] * 99 + [True]
+    assert await store.totals() == Totals(waiting=1, duplicates=99, oldest_received_at=100.0)
+
+
+async def test_a_duplicate_of_what_was_handled_is_not_due(store: Store) -> None:
+    await store.add(message())
+    [lease] = await take(store)
+    await store.settle(lease, DONE)
+
+    assert not await store.add(message())
+    assert await take(store) == []
+
+
+async def test_a_lease_brings_the_message_and_counts_the_attempt(store: Store) -> None:
+    await store.add(message())
+
+    [lease] = await take(store)
+
+    assert (lease.worker, lease.attempt, lease.body) == ("w1", 1, body("a"))
+
+
+async def test_what_is_leased_is_not_leased_again_before_its_time(store: Store) -> None:
+    await store.add(message())
+    await take(store, now=100.0)
+
+    assert await take(store, worker="w2", now=129.9) == []
+    assert [lease.attempt for lease in await take(store, worker="w2", now=130.0)] == [2]
+
+
+async def test_the_oldest_are_leased_first_and_no_more_than_asked_for(store: Store) -> None:
+    for key, at in (("late", 90.0), ("early", 80.0), ("future", 101.0)):
+        await store.add(message(key, at=at))
+
+    assert [lease.body for lease in await take(store, limit=1)] == [body("early")]
+    assert [lease.body for lease in await take(store, limit=9)] == [body("late")]
+
+
+async def test_a_renewed_lease_lasts_longer(store: Store) -> None:
+    await store.add(message())
+    leases = await take(store, now=100.0)
+
+    await store.renew(leases, until=500.0)
+
+    assert await take(store, now=499.9) == []
+    assert len(await take(store, now=500.0)) == 1
+
+
+async def test_a_released_lease_does_not_count(store: Store) -> None:
+    await store.add(message())
+    leases = await take(store, now=100.0)
+
+    await store.release(leases, now=101.0)
+
+    assert [lease.attempt for lease in await take(store, worker="w2", now=101.0)] == [1]
+
+
+async def test_no_leases_are_renewed_or_released_without_harm(store: Store) -> None:
+    await store.add(message())
+    await store.renew([], until=500.0)
+    await store.release([], now=500.0)
+
+    assert len(await take(store)) == 1
+
+
+async def test_a_worker_that_lost_its_lease_changes_nothing(store: Store) -> None:
+    await store.add(message())
+    [lost] = await take(store, now=100.0)
+    [held] = await take(store, worker="w2", now=200.0)
+
+    await store.settle(lost, DONE)
+    await store.renew([lost], until=999.0)
+    await store.release([lost], now=0.0)
+
+    assert (await store.totals()).waiting == 1
+    assert [lease.attempt for lease in await take(store, now=230.0)] == [3]
+    await store.settle(held, DONE)
+    assert (await store.totals()).waiting == 1
+
+
+async def test_what_is_to_be_tried_again_is_due_at_its_time(store: Store) -> None:
+    await store.add(message())
+    [lease] = await take(store)
+
+    await store.settle(lease, Verdict(state=State.WAITING, due_at=150.0, error="E"))
+
+    assert await take(store, now=149.9) == []
+    assert [lease.attempt for lease in await take(store, now=150.0)] == [2]
+
+
+async def test_dead_letters_are_listed_oldest_first(store: Store) -> None:
+    for key in ("a", "b", "c"):
+        await store.add(message(key, error=f"unreadable {key}"))
+    await store.add(message("b"))
+
+    listed = await store.dead_letters(limit=2)
+
+    assert [attrs.evolve(letter, number=0) for letter in listed] == [
+        DeadLetter(number=0, received_at=100.0, attempts=0, duplicates=n, error=f"unreadable {key}", body=body(key))
+        for key, n in (("a", 0), ("b", 1))
+    ]
+
+
+async def test_a_dead_letter_keeps_its_error_and_attempts(store: Store) -> None:
+    await store.add(message())
+    [lease] = await take(store)
+
+    await store.settle(lease, Verdict(state=State.DEAD, error="ValueError: no"))
+
+    [letter] = await store.dead_letters(limit=10)
+    assert (letter.number, letter.error, letter.attempts) == (lease.number, "ValueError: no", 1)
+    assert await take(store, now=1e9) == []
+
+
+@pytest.mark.parametrize("chosen", ["one", "all", "none", "unknown"])
+async def test_chosen_dead_letters_are_replayed_from_their_first_attempt(store: Store, chosen: str) -> None:
+    for key in ("a", "b"):
+        await store.add(message(key))
+    for lease in await take(store):
+        await store.settle(lease, Verdict(state=State.DEAD, error="E"))
+    numbers = [letter.number for letter in await store.dead_letters(limit=10)]
+    wanted = {"one": numbers[:1], "all": None, "none": [], "unknown": [10**6]}[chosen]
+
+    replayed = await store.replay(wanted, now=200.0)
+
+    due = await take(store, now=200.0)
+    assert replayed == len(due) == {"one": 1, "all": 2, "none": 0, "unknown": 0}[chosen]
+    assert {lease.attempt for lease in due} <= {1}
+
+
+async def test_everything_is_counted(store: Store) -> None:
+    for key, at in (("a", 70.0), ("b", 80.0), ("c", 90.0)):
+        await store.add(message(key, at=at))
+    await store.add(message("dead", error="unreadable"))
+    await store.add(message("a"))
+    first, second, _ = await take(store)
+    await store.settle(first, DONE)
+    await store.settle(second, Verdict(state=State.WAITING, due_at=500.0, error="E"))
+
+    assert await store.totals() == Totals(
+        waiting=2, handled=1, dead=1, duplicates=1, attempts=3, oldest_received_at=80.0
+    )
+
+
+async def test_an_empty_store_counts_nothing(store: Store) -> None:
+    assert await store.totals() == Totals()
+
+
+async def test_only_old_handled_events_are_pruned(store: Store) -> None:
+    for key, at in (("old", 10.0), ("new", 90.0), ("waiting", 11.0)):
+        await store.add(message(key, at=at))
+    await store.add(message("dead", at=12.0, error="unreadable"))
+    for lease in await take(store):
+        if lease.body != body("waiting"):
+            await store.settle(lease, DONE)
+
+    assert await store.prune(before=50.0) == 1
+    totals = await store.totals()
+    assert (totals.waiting, totals.handled, totals.dead) == (1, 1, 1)
+    assert await store.add(message("old"))
+
+
+async def test_a_closed_store_opens_again(store: Store) -> None:
+    await store.add(message())
+    await store.close()
+
+    assert (await store.totals()).waiting == 1
+
+
+async def test_any_bytes_and_texts_are_kept(store: Store) -> None:
+    raw = bytes(range(256))
+    await store.add(Message(key="k" * 64, body=raw, received_at=0.1, event=None, error="é\N{REPLACEMENT CHARACTER}☃"))
+
+    [letter] = await store.dead_letters(limit=1)
+
+    assert (letter.body, letter.received_at, letter.error) == (raw, 0.1, "é\N{REPLACEMENT CHARACTER}☃")
+    assert letter.event is None
