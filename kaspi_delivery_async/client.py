@@ -42,7 +42,7 @@ class DeliveryClient:
     One client serves any number of tasks at once, and any number of event loops one after
     another. Use it as an asynchronous context manager, or `aclose` it at the end::
 
-        async with DeliveryClient("your key") as client:
+        async with DeliveryClient("your-key") as client:
             created = await client.create_delivery(request)
             delivery = await client.wait_for_status(created.delivery_id, DeliveryStatus.DELIVERED)
 
@@ -77,8 +77,9 @@ class DeliveryClient:
             instrumentation: Who hears of calls; by default the logger ``kaspi_delivery_async``.
 
         """
+        environment_url = _environment(environment).base_url
         endpoint = Endpoint(
-            base_url=checked_base_url(_environment(environment).base_url if base_url is None else base_url),
+            base_url=checked_base_url(environment_url if base_url is None else base_url),
             api_key=ApiKey(api_key),
             sessions=Sessions(session),
             instrumentation=tuple(instrumentation),
@@ -127,7 +128,7 @@ class DeliveryClient:
 
     async def send(self, operation: Operation[T]) -> Response[T]:
         """Carry out an operation of `kaspi_delivery_async.operations`, and tell all about how it went."""
-        return await self._engine.call(operation)
+        return await self._engine.response(operation)
 
     async def create_delivery(self, request: DeliveryRequest, idempotency_key: str | None = None) -> DeliveryCreated:
         """Order a courier; repeating the call with the same request and key never orders a second one for 23 hours.
@@ -136,14 +137,14 @@ class DeliveryClient:
         cannot carry it. Raises `InvalidRequestError` before sending, and `IdempotencyConflictError`
         if the key was used with another payload. Source: GS AU CD.
         """
-        return (await self.send(operations.create_delivery(request, idempotency_key))).value
+        return await self._engine.value(operations.create_delivery(request, idempotency_key))
 
     async def get_delivery(self, delivery_id: str, *, include_history: bool = False) -> Delivery:
         """Ask where a delivery stands, with its past statuses if ``include_history``.
 
         Raises `NotFoundError` if the environment does not know it. Source: GS RF.
         """
-        return (await self.send(operations.get_delivery(delivery_id, include_history=include_history))).value
+        return await self._engine.value(operations.get_delivery(delivery_id, include_history=include_history))
 
     async def cancel_delivery(
         self, delivery_id: str, reason: str | None = None, idempotency_key: str | None = None
@@ -153,7 +154,7 @@ class DeliveryClient:
         The key defaults to ``{delivery_id}-cancel``. Raises `CancelNotAllowedError` once the parcel
         is in transit. Source: CD RF.
         """
-        return (await self.send(operations.cancel_delivery(delivery_id, reason, idempotency_key))).value
+        return await self._engine.value(operations.cancel_delivery(delivery_id, reason, idempotency_key))
 
     async def send_test_webhook(self, url: str, event_type: WebhookEventType | str) -> TestWebhook:
         """Have the vendor send a test event to ``url``.
@@ -161,7 +162,7 @@ class DeliveryClient:
         The API takes no idempotency key here, so the call is repeated only when nothing was sent.
         Source: RF.
         """
-        return (await self.send(operations.send_test_webhook(url, event_type))).value
+        return await self._engine.value(operations.send_test_webhook(url, event_type))
 
     async def wait_for_status(
         self,

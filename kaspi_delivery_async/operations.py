@@ -86,12 +86,16 @@ def create_delivery(request: DeliveryRequest, idempotency_key: str | None = None
         raise InvalidRequestError(
             "$.externalOrderId", "must not be empty: it tells your orders apart", operation=operation
         )
-    key = create_key(request.external_order_id) if idempotency_key is None else idempotency_key
+    key = (
+        create_key(request.external_order_id)
+        if idempotency_key is None
+        else checked_key(idempotency_key, operation=operation)
+    )
     return _write(
         operation,
         "/v1/deliveries",
         body=body,
-        key=checked_key(key, operation=operation),
+        key=key,
         result=DeliveryCreated,
         conflict=IdempotencyConflictError,
     )
@@ -121,13 +125,13 @@ def cancel_delivery(
     route = "/v1/deliveries/{deliveryId}/cancel"
     path = _filled(route, delivery_id, operation)
     body = _encode(CancelRequest(reason=reason), CancelRequest, operation)
-    key = cancel_key(delivery_id) if idempotency_key is None else idempotency_key
+    key = cancel_key(delivery_id) if idempotency_key is None else checked_key(idempotency_key, operation=operation)
     return _write(
         operation,
         route,
         path=path,
         body=body,
-        key=checked_key(key, operation=operation),
+        key=key,
         result=Delivery,
         conflict=CancelNotAllowedError,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 import attrs
@@ -65,9 +66,9 @@ class Call(Generic[T]):
         self.pace: Pace | None = None
         self._clock = clock
         self._observers = Observers(
-            instrumentation,
-            CallDetails(operation=operation.name, method=operation.method, route=operation.route, host=host, port=port),
+            instrumentation, _details(operation.name, operation.method, operation.route, host, port)
         )
+        self._is_observed = bool(self._observers)
 
     @property
     def elapsed(self) -> float:
@@ -81,7 +82,7 @@ class Call(Generic[T]):
 
     def begin_attempt(self) -> float:
         """Return when the attempt that now begins, begins."""
-        if self._observers:
+        if self._is_observed:
             number = len(self.attempts) + 1
             self._observers.tell(lambda observer: observer.attempt_started(number))
         return self._clock()
@@ -93,19 +94,24 @@ class Call(Generic[T]):
         self.attempts.append(Attempt(status=status, error=reason, start=start - self.start, duration=duration))
         if isinstance(error, KaspiDeliveryError):
             self.outcome = max(self.outcome, error.outcome, key=_GRAVITY.__getitem__)
-        if self._observers:
+        if self._is_observed:
             details = AttemptDetails(number=len(self.attempts), status=status, error=_kind(error), duration=duration)
             self._observers.tell(lambda observer: observer.attempt_ended(details))
 
     def wait(self, seconds: float) -> None:
         """Take note of a wait before another attempt."""
-        if self._observers:
+        if self._is_observed:
             details = WaitDetails(after_attempt=len(self.attempts), seconds=seconds)
             self._observers.tell(lambda observer: observer.waiting(details))
 
-    def succeed(self, value: T, answer: Answer) -> Response[T]:
-        """End with a value."""
-        response = Response(
+    def succeed(self, answer: Answer) -> None:
+        """End with a good answer."""
+        if self._is_observed:
+            self._end(None, replayed=is_replay(answer.headers))
+
+    def response(self, answer: Answer, value: T) -> Response[T]:
+        """Tell all about how it went."""
+        return Response(
             value=value,
             status=answer.status,
             headers=_shown(answer.headers),
@@ -113,8 +119,6 @@ class Call(Generic[T]):
             attempts=tuple(self.attempts),
             idempotency_key=self.operation.idempotency_key,
         )
-        self._end(None, replayed=response.replayed)
-        return response
 
     def fail(self, error: KaspiDeliveryError) -> KaspiDeliveryError:
         """End with an error, which now speaks for all attempts."""
@@ -130,7 +134,7 @@ class Call(Generic[T]):
         self._end(error)
 
     def _end(self, error: BaseException | None, *, outcome: Outcome | None = None, replayed: bool = False) -> None:
-        if self._observers:
+        if self._is_observed:
             result = CallResult(
                 attempts=len(self.attempts),
                 status=self.attempts[-1].status if self.attempts else None,
@@ -140,6 +144,11 @@ class Call(Generic[T]):
                 duration=self.elapsed,
             )
             self._observers.tell(lambda observer: observer.call_ended(result))
+
+
+@functools.lru_cache(maxsize=32)
+def _details(operation: str, method: str, route: str, host: str, port: int) -> CallDetails:
+    return CallDetails(operation=operation, method=method, route=route, host=host, port=port)
 
 
 def _kind(error: BaseException | None) -> str | None:

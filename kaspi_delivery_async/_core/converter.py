@@ -8,7 +8,7 @@ unknown enum members keep their text.
 from __future__ import annotations
 
 from datetime import datetime
-from types import GenericAlias, NoneType
+from types import GenericAlias, NoneType, UnionType
 from typing import TYPE_CHECKING, Any, TypeVar, cast, get_args, get_origin
 
 import attrs
@@ -45,6 +45,10 @@ def structure(value: object, model: type[T]) -> T:
     """Build ``model`` from plain JSON values, or raise `ConversionError` with every path that is wrong."""
     try:
         return _converter.structure(value, model)
+    except (KeyError, TypeError):
+        pass  # at the first thing that is wrong; all of them are found below
+    try:
+        return _thorough_converter.structure(value, model)
     except (ClassValidationError, _WrongTypeError) as error:
         raise ConversionError(tuple(_problems(error, "$"))) from None
 
@@ -93,14 +97,27 @@ def _structure_open_enum(value: object, enum: type[OpenEnum]) -> OpenEnum:
     return enum(_structure_string(value, str))
 
 
-def _model_structurer(model: type[Any]) -> Callable[[object, object], Any]:
+def _optional_structurer(annotation: Any, converter: Converter) -> Callable[[object, object], Any]:
+    (inner,) = (argument for argument in get_args(annotation) if argument is not NoneType)
+    structure_inner = converter.get_structure_hook(inner)
+
+    def structure_optional(value: object, _: object) -> Any:
+        return None if value is None else structure_inner(value, inner)
+
+    return structure_optional
+
+
+def _model_structurer(model: type[Any], converter: Converter) -> Callable[[object, object], Any]:
     attrs.resolve_types(model)
     from_dict = make_dict_structure_fn(
         model,
-        _converter,
-        _cattrs_detailed_validation=True,
+        converter,
+        _cattrs_detailed_validation=converter.detailed_validation,
         **_overrides(model),
     )
+    if not converter.detailed_validation and any(field.default is attrs.NOTHING for field in attrs.fields(model)):
+        # Looking up what is required raises TypeError for anything but an object.
+        return cast("Callable[[object, object], Any]", from_dict)
 
     def structure_model(value: object, _: object) -> Any:
         if not isinstance(value, dict):
@@ -110,10 +127,10 @@ def _model_structurer(model: type[Any]) -> Callable[[object, object], Any]:
     return structure_model
 
 
-def _tuple_structurer(annotation: Any) -> Callable[[object, object], tuple[Any, ...]]:
+def _tuple_structurer(annotation: Any, converter: Converter) -> Callable[[object, object], tuple[Any, ...]]:
     # For lists, cattrs keeps the index of a wrong element.
     list_type = GenericAlias(list, get_args(annotation)[0])
-    from_list = _converter.get_structure_hook(list_type)
+    from_list = converter.get_structure_hook(list_type)
 
     def structure_tuple(value: object, _: object) -> tuple[Any, ...]:
         if not isinstance(value, list):
@@ -141,11 +158,11 @@ def _unstructure_datetime(value: object) -> str:
     return value.isoformat().replace("+00:00", "Z")
 
 
-def _model_unstructurer(model: type[Any]) -> Callable[[object], dict[str, Any]]:
+def _model_unstructurer(model: type[Any], converter: Converter) -> Callable[[object], dict[str, Any]]:
     attrs.resolve_types(model)
     to_dict = make_dict_unstructure_fn(
         model,
-        _converter,
+        converter,
         **_overrides(model),
     )
 
@@ -157,8 +174,8 @@ def _model_unstructurer(model: type[Any]) -> Callable[[object], dict[str, Any]]:
     return unstructure_model
 
 
-def _tuple_unstructurer(annotation: Any) -> Callable[[object], list[Any]]:
-    unstructure_element = _converter.get_unstructure_hook(get_args(annotation)[0])
+def _tuple_unstructurer(annotation: Any, converter: Converter) -> Callable[[object], list[Any]]:
+    unstructure_element = converter.get_unstructure_hook(get_args(annotation)[0])
 
     def unstructure_tuple(value: Any) -> list[Any]:
         if not issubclass(type(value), tuple):
@@ -170,6 +187,10 @@ def _tuple_unstructurer(annotation: Any) -> Callable[[object], list[Any]]:
 
 def _is_tuple(annotation: object) -> bool:
     return get_origin(annotation) is tuple
+
+
+def _is_optional(annotation: object) -> bool:
+    return get_origin(annotation) is UnionType and NoneType in get_args(annotation)
 
 
 def _overrides(model: type[Any]) -> dict[str, Any]:
@@ -213,12 +234,13 @@ def _parts(value: object, path: str) -> Iterator[tuple[object, Any, str]]:
             yield getattr(value, field.name), field.type, f"{path}.{_wire_name(field)}"
 
 
-def _make_converter() -> Converter:
-    converter = Converter(detailed_validation=True)
+def _make_converter(*, detailed_validation: bool) -> Converter:
+    converter = Converter(detailed_validation=detailed_validation)
     converter.register_structure_hook(str, _structure_string)
     converter.register_structure_hook(OpenEnum, _structure_open_enum)
     converter.register_structure_hook(int, _structure_integer)
     converter.register_structure_hook(datetime, _structure_datetime)
+    converter.register_structure_hook_factory(_is_optional, _optional_structurer)
     converter.register_structure_hook_factory(_is_tuple, _tuple_structurer)
     converter.register_structure_hook_factory(attrs.has, _model_structurer)
     converter.register_unstructure_hook(str, _unstructure_string)
@@ -229,4 +251,6 @@ def _make_converter() -> Converter:
     return converter
 
 
-_converter = _make_converter()
+_converter = _make_converter(detailed_validation=False)
+_thorough_converter = _make_converter(detailed_validation=True)
+"""Finds everything that is wrong; it takes longer, so it is asked only about values that are wrong."""

@@ -16,14 +16,13 @@ class ApiKey:
     """Knows the current API key and shows it to nobody else."""
 
     def __init__(self, source: ApiKeySource) -> None:
-        self.rotates = callable(source)
-        self._source = source if callable(source) else _checked(source)
+        self.fixed = None if callable(source) else _checked(source)
+        """The key, if it never changes."""
+        self._source = source
 
     async def current(self) -> str:
         """Return the key to send now; raises `ConfigurationError` if it is no key."""
-        if isinstance(self._source, str):
-            return self._source
-        key = self._source()
+        key = self._source() if callable(self._source) else self._source
         return _checked(await key if inspect.isawaitable(key) else key)
 
 

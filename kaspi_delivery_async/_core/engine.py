@@ -13,7 +13,7 @@ from kaspi_delivery_async._core.call import Call, Response
 from kaspi_delivery_async._core.limiter import Limiter, shared_limiter
 from kaspi_delivery_async._core.pace import RETRY_COST, TIMEOUT_COST, is_healthy
 from kaspi_delivery_async._core.retry import AttemptFailed, Situation, repeating
-from kaspi_delivery_async._core.transport import Answer, exchange
+from kaspi_delivery_async._core.transport import Answer, common_headers, exchange
 from kaspi_delivery_async.errors import (
     AuthenticationError,
     DeadlineExceededError,
@@ -52,6 +52,15 @@ class Endpoint:
     instrumentation: tuple[Instrumentation, ...]
 
 
+@attrs.frozen(kw_only=True)
+class _Lane:
+    """What all requests under one API key share."""
+
+    api_key: str = attrs.field(repr=False)
+    limiter: Limiter
+    headers: dict[str, str] = attrs.field(repr=False)
+
+
 class Engine:
     """Makes calls to one endpoint."""
 
@@ -62,11 +71,20 @@ class Engine:
         self._host = parts.hostname or ""
         self._port = parts.port or (443 if parts.scheme == "https" else 80)
         self._draw = draw
-        self._limiter: tuple[str, Limiter] | None = None
+        self._lane: _Lane | None = None
         self._repeat = repeating(self._attempt, on_wait=_before_wait, draw=draw)
 
-    async def call(self, operation: Operation[T]) -> Response[T]:
+    async def value(self, operation: Operation[T]) -> T:
         """Return the operation's value, or raise one `KaspiDeliveryError` that speaks for all attempts."""
+        _, _, value = await self._carry_out(operation)
+        return value
+
+    async def response(self, operation: Operation[T]) -> Response[T]:
+        """Return the operation's value with all about how it went, or raise as `value` does."""
+        call, answer, value = await self._carry_out(operation)
+        return call.response(answer, value)
+
+    async def _carry_out(self, operation: Operation[T]) -> tuple[Call[T], Answer, T]:
         call = Call(
             operation,
             clock=asyncio.get_running_loop().time,
@@ -83,18 +101,19 @@ class Engine:
             call.abandon(interruption)
             raise
         else:
-            return call.succeed(value, answer)
+            call.succeed(answer)
+            return call, answer, value
         raise call.fail(error) from error.__cause__
 
     async def _attempt(self, call: Call[T]) -> tuple[Answer, T]:
         """Make one attempt, or raise `AttemptFailed`."""
         try:
-            api_key = await self._current_key(call)
+            api_key = self.endpoint.api_key.fixed or await self._current_key(call)
             try:
                 return await self._exchange(call, api_key)
             except AuthenticationError:
                 # The key may have been rotated since it was asked for; a 401 did no work.
-                if call.key_renewed or not self.endpoint.api_key.rotates:
+                if call.key_renewed or self.endpoint.api_key.fixed:
                     raise
                 call.key_renewed = True
                 renewed = await self._current_key(call)
@@ -106,20 +125,20 @@ class Engine:
 
     async def _exchange(self, call: Call[T], api_key: str) -> tuple[Answer, T]:
         """Wait for a turn, send the request, and read its answer."""
-        limiter = self._limiter_for(api_key)
-        queue = limiter.queue()
-        call.pace = limiter.pace
+        lane = self._lane_of(api_key)
+        queue = lane.limiter.queue()
+        call.pace = lane.limiter.pace
         await queue.enter(self.settings.limits, deadline=call.deadline, urgent=bool(call.attempts))
         start = call.begin_attempt()
         status: int | None = None
         failure: BaseException | None = None
         try:
             answer = await exchange(
-                self.endpoint.sessions,
+                await self.endpoint.sessions.current(),
                 self.endpoint.base_url,
                 call.operation,
-                api_key=api_key,
-                deadline=min(start + self.settings.timeout.attempt, call.deadline),
+                headers=lane.headers,
+                seconds=min(self.settings.timeout.attempt, call.deadline - start),
             )
             status = answer.status
             return answer, call.operation.parse(status, answer.headers, answer.body)
@@ -135,22 +154,20 @@ class Engine:
             queue.leave()
 
     async def _current_key(self, call: Call[T]) -> str:
-        api_key = self.endpoint.api_key
-        if not api_key.rotates:
-            return await api_key.current()
         limit = asyncio.timeout_at(call.deadline)
         try:
             async with limit:
-                return await api_key.current()
+                return await self.endpoint.api_key.current()
         except TimeoutError:
             if not limit.expired():  # the function's own error
                 raise
             raise DeadlineExceededError("the `api_key` function did not return within the call's time") from None
 
-    def _limiter_for(self, api_key: str) -> Limiter:
-        if self._limiter is None or self._limiter[0] != api_key:
-            self._limiter = api_key, shared_limiter(api_key, self.endpoint.base_url)
-        return self._limiter[1]
+    def _lane_of(self, api_key: str) -> _Lane:
+        if self._lane is None or self._lane.api_key != api_key:
+            limiter = shared_limiter(api_key, self.endpoint.base_url)
+            self._lane = _Lane(api_key=api_key, limiter=limiter, headers=common_headers(api_key))
+        return self._lane
 
     def _situation(self, call: Call[T], error: KaspiDeliveryError) -> Situation:
         return Situation(

@@ -54,20 +54,21 @@ class Queue:
         else:
             self._waiters.append(waiter)
         self._serve()
+        expiry = loop.call_at(deadline, self._turn_away, waiter, deadline)
         try:
-            async with asyncio.timeout_at(deadline):
-                await waiter.turn
-        except BaseException as error:
+            await waiter.turn
+        except BaseException:
             if waiter.turn.done() and not waiter.turn.cancelled() and waiter.turn.exception() is None:
                 self.leave()  # the turn came, and nobody is left to use it
-            if isinstance(error, TimeoutError):
-                raise _too_late(self._pace.closed_until - loop.time()) from None
             raise
+        finally:
+            expiry.cancel()
 
     def leave(self) -> None:
         """End a turn, and give it to the next."""
         self._under_way -= 1
-        self._serve()
+        if self._waiters:
+            self._serve()
 
     def succeed(self, duration: float, *, limits: Limits) -> None:
         """Account for a good answer that took ``duration`` seconds."""
@@ -78,8 +79,12 @@ class Queue:
         now = asyncio.get_running_loop().time()
         self._pace.throttle(now, retry_after=retry_after, draw=draw)
         for waiter in self._waiters:
-            if self._pace.closed_until >= waiter.deadline and not waiter.turn.done():
-                waiter.turn.set_exception(_too_late(self._pace.closed_until - now))
+            if self._pace.closed_until >= waiter.deadline:
+                self._turn_away(waiter, now)
+
+    def _turn_away(self, waiter: _Waiter, now: float) -> None:
+        if not waiter.turn.done():
+            waiter.turn.set_exception(_too_late(self._pace.closed_until - now))
 
     def _serve(self) -> None:
         if self._timer is not None:

@@ -89,7 +89,8 @@ def repeating(
     """Wrap ``attempt`` so that it is repeated for as long as it raises `AttemptFailed` and `next_wait` allows.
 
     ``on_wait`` hears of each failure that will be followed by another attempt, and of the wait in
-    between. The last `AttemptFailed` comes out.
+    between. The last `AttemptFailed` comes out. `backoff` takes over at the first failure: it makes
+    its plans before an attempt, and most calls need none.
     """
 
     def waits() -> Generator[float, Any, None]:
@@ -104,4 +105,17 @@ def repeating(
     def announce(details: Any) -> None:
         on_wait(details["exception"], details["wait"])
 
-    return backoff.on_exception(waits, AttemptFailed, jitter=None, on_backoff=announce, logger=None)(attempt)
+    @backoff.on_exception(waits, AttemptFailed, jitter=None, on_backoff=announce, logger=None)
+    async def go_on(call: C, failures: list[AttemptFailed]) -> T:
+        if failures:
+            raise failures.pop()
+        return await attempt(call)
+
+    async def repeated(call: C) -> T:
+        try:
+            return await attempt(call)
+        except AttemptFailed as failure:
+            failures = [failure]
+        return await go_on(call, failures)
+
+    return repeated

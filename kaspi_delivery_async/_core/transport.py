@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+import functools
 import math
 import os
 import ssl
@@ -18,7 +18,6 @@ from kaspi_delivery_async.errors import CertificateError, DeadlineExceededError,
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from kaspi_delivery_async._core.sessions import Sessions
     from kaspi_delivery_async.operations import Operation
 
 LARGEST_BODY = 4 * 1024 * 1024
@@ -42,46 +41,53 @@ class Answer:
     body: bytes = attrs.field(repr=False)
 
 
-async def exchange(
-    sessions: Sessions, base_url: str, operation: Operation[Any], *, api_key: str, deadline: float
-) -> Answer:
-    """Send the request and read the whole answer before ``deadline`` on the loop's clock.
-
-    Raises `TransportError` with the outcome that is certain. Redirects are not followed, for they
-    would carry the API key to another host; bodies are read uncompressed and up to `LARGEST_BODY`.
-    """
-    session = await sessions.current()
-    time_left = deadline - asyncio.get_running_loop().time()
-    if time_left <= 0:
-        raise DeadlineExceededError("the call's time was over before the request could leave")
-    headers = {
+def common_headers(api_key: str) -> dict[str, str]:
+    """Return the headers that every request under this key carries."""
+    return {
         "Accept": "application/json",
         "Accept-Encoding": "identity",
         "User-Agent": _USER_AGENT,
         "x-api-key": api_key,
-        **operation.headers,
     }
-    # Without its threshold aiohttp would round timeouts up to whole seconds.
-    timeout = aiohttp.ClientTimeout(total=None, connect=time_left * CONNECT_SHARE, ceil_threshold=math.inf)
+
+
+async def exchange(
+    session: aiohttp.ClientSession,
+    base_url: str,
+    operation: Operation[Any],
+    *,
+    headers: Mapping[str, str],
+    seconds: float,
+) -> Answer:
+    """Send the request with these `common_headers`, and read the whole answer within ``seconds``.
+
+    Raises `TransportError` with the outcome that is certain. Redirects are not followed, for they
+    would carry the API key to another host; bodies are read uncompressed and up to `LARGEST_BODY`.
+    """
+    if seconds <= 0:
+        raise DeadlineExceededError("the call's time was over before the request could leave")
     try:
-        async with (
-            asyncio.timeout_at(deadline),
-            session.request(
-                operation.method,
-                URL(base_url + operation.path, encoded=True),
-                data=operation.body,
-                headers=headers,
-                timeout=timeout,
-                allow_redirects=False,
-                auto_decompress=False,
-                raise_for_status=False,
-            ) as response,
-        ):
+        async with session.request(
+            operation.method,
+            URL(base_url + operation.path, encoded=True),
+            data=operation.body,
+            headers={**headers, **operation.headers},
+            timeout=_timeout(seconds),
+            allow_redirects=False,
+            auto_decompress=False,
+            raise_for_status=False,
+        ) as response:
             return Answer(response.status, response.headers, await _read(response))
     except (aiohttp.ClientError, OSError) as error:
         translated = _translated(error)
         # Once the request has left, the error's text may quote what the server sent.
         raise translated from (error if translated.outcome is Outcome.NOT_SENT else None)
+
+
+@functools.lru_cache(maxsize=8)
+def _timeout(seconds: float) -> aiohttp.ClientTimeout:
+    # Without its threshold aiohttp would round timeouts up to whole seconds.
+    return aiohttp.ClientTimeout(total=seconds, connect=seconds * CONNECT_SHARE, ceil_threshold=math.inf)
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from kaspi_delivery_async._version import __version__
-from kaspi_delivery_async.cli import deliveries, sandbox
+from kaspi_delivery_async.cli import bulk, deliveries, sandbox, webhooks
 from kaspi_delivery_async.cli.demo import demo
 from kaspi_delivery_async.cli.exit_codes import ExitCode, exit_code, explanation
 from kaspi_delivery_async.errors import KaspiDeliveryError
@@ -23,6 +23,8 @@ app.command()(deliveries.create)
 app.command()(deliveries.get)
 app.command()(deliveries.cancel)
 app.command()(deliveries.watch)
+app.add_typer(bulk.app, name="bulk")
+app.add_typer(webhooks.app, name="webhooks")
 app.add_typer(sandbox.app, name="sandbox")
 
 

@@ -104,6 +104,8 @@ def test_environments_are_where_the_vendor_says() -> None:
 def test_an_unknown_environment_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="unknown environment 'staging'; it is 'sandbox' or 'production'"):
         DeliveryClient("key", "staging")
+    with pytest.raises(ConfigurationError, match="unknown environment"):
+        DeliveryClient("key", "staging", base_url="https://api.kaspi.kz")
 
 
 def test_a_client_is_set_up_from_the_environment_variables() -> None:

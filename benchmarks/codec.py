@@ -1,0 +1,119 @@
+"""Decode and encode alone: bytes to a model, and a model to bytes."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime  # noqa: TC003 - msgspec reads the annotations
+from typing import Any
+
+import msgspec
+
+from benchmarks import generated
+from benchmarks.rounds import Table, microseconds, tabulate
+from benchmarks.samples import DELIVERY_BYTES, ORDER, ORDER_BYTES
+from kaspi_delivery_async.models import Delivery, DeliveryStatus, from_json, to_json
+
+COLUMNS = ("CPU µs",)
+
+
+class Struct(msgspec.Struct, rename="camel", omit_defaults=True, kw_only=True):
+    """The same shapes for msgspec."""
+
+
+class Contact(Struct):
+    """A person."""
+
+    name: str
+    phone: str
+
+
+class Location(Struct):
+    """A place."""
+
+    address: str
+    contact: Contact
+    notes: str | None = None
+
+
+class Parcel(Struct):
+    """What is carried."""
+
+    description: str
+    weight_grams: int
+    value_kzt: int
+
+
+class Order(Struct):
+    """A request."""
+
+    external_order_id: str
+    pickup: Location
+    dropoff: Location
+    parcel: Parcel
+
+
+class Eta(Struct):
+    """When it comes."""
+
+    pickup_by: datetime | None = None
+    delivery_by: datetime | None = None
+
+
+class Passed(Struct):
+    """A status passed through."""
+
+    status: DeliveryStatus
+    timestamp: datetime | None = None
+    notes: str | None = None
+
+
+class Whole(Struct):
+    """A delivery."""
+
+    delivery_id: str
+    status: DeliveryStatus
+    external_order_id: str | None = None
+    pickup: Location | None = None
+    dropoff: Location | None = None
+    parcel: Parcel | None = None
+    tracking_url: str | None = None
+    eta: Eta | None = None
+    history: tuple[Passed, ...] | None = None
+
+
+def decode_table(*, rounds: int, seconds: float) -> Table:
+    """Measure reading a full delivery; each way with the JSON parser that it uses by itself."""
+    decoder = msgspec.json.Decoder(Whole)
+    foreign: Any = generated.module("models").Delivery
+    return tabulate(
+        "decode a full Delivery",
+        COLUMNS,
+        {
+            "msgspec": lambda: microseconds(lambda: decoder.decode(DELIVERY_BYTES), seconds=seconds),
+            "kaspi_delivery_async": lambda: microseconds(lambda: from_json(Delivery, DELIVERY_BYTES), seconds=seconds),
+            "openapi-python-client": lambda: microseconds(
+                lambda: foreign.from_dict(json.loads(DELIVERY_BYTES)), seconds=seconds
+            ),
+        },
+        rounds=rounds,
+    )
+
+
+def encode_table(*, rounds: int, seconds: float) -> Table:
+    """Measure writing an order; the generated client's JSON is written as httpx writes it."""
+    encoder, order = msgspec.json.Encoder(), msgspec.json.decode(ORDER_BYTES, type=Order)
+    foreign: Any = generated.module("models").DeliveryRequest.from_dict(json.loads(ORDER_BYTES))
+
+    def foreign_bytes() -> bytes:
+        return json.dumps(foreign.to_dict(), ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+
+    return tabulate(
+        "encode a DeliveryRequest",
+        COLUMNS,
+        {
+            "msgspec": lambda: microseconds(lambda: encoder.encode(order), seconds=seconds),
+            "kaspi_delivery_async": lambda: microseconds(lambda: to_json(ORDER), seconds=seconds),
+            "openapi-python-client": lambda: microseconds(foreign_bytes, seconds=seconds),
+        },
+        rounds=rounds,
+    )

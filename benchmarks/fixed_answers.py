@@ -1,0 +1,60 @@
+"""A server that only answers, as fast as asyncio can: ``python -m benchmarks.fixed_answers DELAY`` prints its port."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+
+from benchmarks.samples import CREATED_BYTES, DELIVERY_BYTES
+
+
+def answer(status: bytes, body: bytes) -> bytes:
+    """Write an answer as it goes over the wire."""
+    return b"HTTP/1.1 %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s" % (status, len(body), body)
+
+
+CREATED = answer(b"201 Created", CREATED_BYTES)
+DELIVERY = answer(b"200 OK", DELIVERY_BYTES)
+
+
+class Answering(asyncio.Protocol):
+    """Answers a POST with a created delivery and anything else with a whole one, ``delay`` seconds later."""
+
+    transport: asyncio.Transport
+
+    def __init__(self, delay: float) -> None:
+        self.delay = delay
+        self.buffer = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the way back."""
+        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - narrows the type
+        self.transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        """Answer every complete request."""
+        self.buffer += data
+        while (end := self.buffer.find(b"\r\n\r\n")) >= 0:
+            head = self.buffer[:end].lower()
+            _, _, length = head.partition(b"\r\ncontent-length:")
+            size = end + 4 + int(length.partition(b"\r\n")[0] or 0)
+            if len(self.buffer) < size:
+                return
+            self.buffer = self.buffer[size:]
+            text = CREATED if head.startswith(b"post") else DELIVERY
+            if self.delay:
+                asyncio.get_running_loop().call_later(self.delay, self.transport.write, text)
+            else:
+                self.transport.write(text)
+
+
+async def serve(delay: float) -> None:
+    """Serve until the process is ended."""
+    server = await asyncio.get_running_loop().create_server(lambda: Answering(delay), "127.0.0.1", 0)
+    sys.stdout.write(f"{server.sockets[0].getsockname()[1]}\n")
+    sys.stdout.flush()
+    await server.serve_forever()
+
+
+if __name__ == "__main__":
+    asyncio.run(serve(float(sys.argv[1])))

@@ -1,0 +1,41 @@
+"""Checks an input without sending anything."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+from kaspi_delivery_async.bulk.records import prepare
+from kaspi_delivery_async.bulk.sources import as_lines
+from kaspi_delivery_async.errors import InvalidRequestError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterable, Iterable
+
+    from kaspi_delivery_async.bulk.records import Line
+    from kaspi_delivery_async.models import DeliveryRequest
+
+
+async def check_orders(
+    orders: AsyncIterable[DeliveryRequest | Line] | Iterable[DeliveryRequest | Line],
+) -> AsyncGenerator[InvalidRequestError | None]:
+    """Yield for each line what is wrong with it, or None; nothing is sent.
+
+    A line that repeats the order of an earlier one is wrong. Raises what iterating over the input raises.
+    """
+    # An empty name is a temporary database: SQLite moves it to the disk when it grows.
+    with closing(sqlite3.connect("")) as seen:
+        seen.execute("CREATE TABLE seen (key TEXT PRIMARY KEY, place TEXT) WITHOUT ROWID")
+        async for line in as_lines(orders):
+            try:
+                order = prepare(line)
+            except InvalidRequestError as error:
+                yield error
+                continue
+            new = seen.execute("INSERT OR IGNORE INTO seen VALUES (?, ?)", (order.key, order.place)).rowcount
+            if new:
+                yield None
+            else:
+                first = seen.execute("SELECT place FROM seen WHERE key = ?", (order.key,)).fetchone()[0]
+                yield InvalidRequestError(order.place, f"repeats the order id of {first}; give each delivery its own")

@@ -1,0 +1,100 @@
+"""Runs chunks on a Dask cluster, on this machine or elsewhere; needs the extra ``dask``."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Any, Self
+
+from kaspi_delivery_async.bulk.chunks import run_chunk
+from kaspi_delivery_async.errors import ConfigurationError, KaspiDeliveryError, Outcome
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from kaspi_delivery_async.bulk.chunks import Chunk, Job
+    from kaspi_delivery_async.bulk.records import Result
+
+CONNECTION_TIMEOUT = 10.0
+"""Seconds for a scheduler to answer, and for a worker to be there."""
+
+
+class DaskExecutor:
+    """Has chunks run by Dask workers; use it as an asynchronous context manager.
+
+    A chunk whose worker is lost is run again by another one. Orders, and the journal's location,
+    travel through the scheduler: secure an external cluster with TLS, as Dask's documentation tells.
+    """
+
+    workers: int
+    """How many chunks run at once: one on each worker process there was at the beginning."""
+
+    def __init__(self, address: str | None = None, *, processes: int | None = None) -> None:
+        """Choose the cluster; nothing is started yet.
+
+        Args:
+            address: An existing scheduler, such as ``tcp://host:8786``; None starts a cluster on this machine.
+            processes: Workers of a cluster that is started; by default one for each processor.
+
+        """
+        self._address = address
+        self._processes = processes
+        self._resources = AsyncExitStack()
+        self._client: Any = None
+
+    async def __aenter__(self) -> Self:
+        """Start or join the cluster; raises `ConfigurationError` if that is not possible."""
+        distributed = _distributed()
+        async with AsyncExitStack() as resources:
+            target: Any = self._address
+            if target is None:
+                target = await resources.enter_async_context(
+                    distributed.LocalCluster(
+                        n_workers=self._processes or os.cpu_count(),
+                        threads_per_worker=1,
+                        host="127.0.0.1",
+                        dashboard_address=None,
+                        asynchronous=True,
+                    )
+                )
+            try:
+                self._client = await resources.enter_async_context(
+                    distributed.Client(target, asynchronous=True, timeout=CONNECTION_TIMEOUT)
+                )
+                await self._client.wait_for_workers(1, timeout=CONNECTION_TIMEOUT)
+            except (OSError, ValueError) as error:
+                raise ConfigurationError(
+                    f"no Dask scheduler with a worker answers at {self._address}: {type(error).__name__}; start one by "
+                    "`dask scheduler` and `dask worker`, or leave the address out for a cluster on this machine"
+                ) from error
+            self.workers = len(await self._client.nthreads())
+            self._resources = resources.pop_all()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Leave the cluster, and end it if it was started here."""
+        await self._resources.aclose()
+
+    async def run(self, job: Job, chunk: Chunk) -> list[Result]:
+        """See `Executor.run`."""
+        key = f"kaspi-delivery-{job.run}-{chunk.number}"
+        try:
+            return await self._client.submit(run_chunk, job, chunk, key=key, pure=False)  # type: ignore[no-any-return]
+        except _distributed().KilledWorker as error:
+            raise KaspiDeliveryError(
+                f"chunk {chunk.number} lost its worker again and again; the journal knows what was sent: look at the "
+                "workers' logs, and run the same command again",
+                outcome=Outcome.UNKNOWN,
+            ) from error
+
+
+def _distributed() -> Any:
+    try:
+        return importlib.import_module("distributed")
+    except ImportError as missing:
+        raise ConfigurationError(
+            'several machines need Dask; install it by: pip install "kaspi-delivery-async[dask]"'
+        ) from missing

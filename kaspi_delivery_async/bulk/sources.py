@@ -1,0 +1,128 @@
+"""Where orders come from: CSV and JSON Lines files, and any iterable, sync or async, of requests."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Literal, cast
+
+from kaspi_delivery_async.bulk.records import Line
+from kaspi_delivery_async.bulk.tables import DELIMITERS, CsvFormat, read_table
+from kaspi_delivery_async.bulk.textlines import checked_encoding, place, text_lines
+from kaspi_delivery_async.errors import ConfigurationError, InvalidRequestError
+from kaspi_delivery_async.models import DeliveryRequest, from_json
+
+if TYPE_CHECKING:
+    import os
+
+Format = Literal["csv", "jsonl"]
+
+_FORMATS: Mapping[str, Format] = MappingProxyType({
+    ".csv": "csv",
+    ".tsv": "csv",
+    ".txt": "csv",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+})  # fmt: skip
+
+
+def read_orders(
+    path: str | os.PathLike[str],
+    *,
+    format: Format | None = None,  # noqa: A002 - what it is called everywhere
+    encoding: str = "utf-8",
+    delimiter: str | None = None,
+    columns: Mapping[str, str] = MappingProxyType({}),
+    grouped_numbers: bool = False,
+) -> OrderFile:
+    """Name a file of orders: CSV with a header, or JSON Lines with one request of the API on each line.
+
+    CSV columns are the paths of an order's fields, such as ``dropoff.contact.phone``, in any order and
+    letter case; ``notes`` may be left out. Cells are stripped of blanks around them.
+
+    Args:
+        path: The file; it is read when it is iterated over, anew each time, a line at a time.
+        format: ``csv`` or ``jsonl``; by default told from the file's name.
+        encoding: UTF-8 with or without a byte order mark, or any other that extends ASCII, such as
+            ``windows-1251``, in which Excel writes plain CSV in Kazakhstan.
+        delimiter: ``,``, ``;`` or a tab; by default told from the header.
+        columns: Field paths by the file's own column names; an empty path ignores a column.
+        grouped_numbers: Whether numbers may be written as ``18 000``.
+
+    Raises `ConfigurationError` for a setting that makes no sense. Iterating raises `InvalidRequestError`
+    for a file or header that cannot be read; a row that cannot is a `Line` with its error.
+
+    """
+    file = Path(path)
+    kind = format or _FORMATS.get(file.suffix.lower())
+    if kind not in {"csv", "jsonl"}:
+        raise ConfigurationError(
+            f"cannot tell the format of {file.name} from its name; it is 'csv' or 'jsonl' (format)"
+        )
+    if delimiter is not None and (len(delimiter) != 1 or delimiter not in DELIMITERS):
+        raise ConfigurationError(f"delimiter is {delimiter!r}; it must be a comma, a semicolon or a tab")
+    form = CsvFormat(delimiter=delimiter, columns=dict(columns), grouped_numbers=grouped_numbers)
+    return OrderFile(file, kind, checked_encoding(encoding), form)
+
+
+class OrderFile(Iterable[Line]):
+    """A file of orders; made by `read_orders`."""
+
+    position: int = 0
+    """How many bytes of it were read in the present passage."""
+
+    def __init__(self, path: Path, kind: Format, encoding: str, form: CsvFormat) -> None:
+        self._path = path
+        self._kind = kind
+        self._encoding = encoding
+        self._form = form
+
+    @property
+    def size(self) -> int:
+        """Its length in bytes; 0 if it is not there."""
+        return self._path.stat().st_size if self._path.is_file() else 0
+
+    def __iter__(self) -> Iterator[Line]:
+        self.position = 0
+        lines = text_lines(self._path, self._encoding, on_bytes=self._count)
+        if self._kind == "csv":
+            return read_table(lines, self._path, self._form)
+        return _read_json_lines(lines, self._path)
+
+    def _count(self, length: int) -> None:
+        self.position += length
+
+
+def _read_json_lines(lines: Iterator[str], path: Path) -> Iterator[Line]:
+    number = 0
+    for number, text in enumerate(lines, start=1):
+        if text.strip():
+            where = place(path, number)
+            order: DeliveryRequest | InvalidRequestError
+            try:
+                order = from_json(DeliveryRequest, text)
+            except InvalidRequestError as error:
+                order = InvalidRequestError(where, str(error))
+            yield Line(place=where, order=order)
+    if number == 0:
+        raise InvalidRequestError(path.name, "is empty; expected one order as JSON on each line")
+
+
+async def as_lines(
+    orders: AsyncIterable[DeliveryRequest | Line] | Iterable[DeliveryRequest | Line],
+) -> AsyncIterator[Line]:
+    """Read any source of orders; one that names no places is counted from 1."""
+    number = 0
+    if isinstance(orders, AsyncIterable):
+        async for order in orders:
+            number += 1
+            yield _line(order, number)
+    else:
+        for order in orders:
+            number += 1
+            yield _line(order, number)
+
+
+def _line(order: object, number: int) -> Line:
+    return order if isinstance(order, Line) else Line(place=f"order {number}", order=cast("DeliveryRequest", order))

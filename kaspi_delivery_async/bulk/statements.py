@@ -1,0 +1,237 @@
+"""The journal's tables, the same on SQLite and PostgreSQL, and every statement on them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Float,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    bindparam,
+    case,
+    delete,
+    func,
+    null,
+    select,
+    update,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+
+from kaspi_delivery_async._database import Schema
+from kaspi_delivery_async.bulk.records import UNFINISHED, OrderState
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from sqlalchemy import Delete, Executable, Update
+
+_metadata = MetaData()
+
+# PostgreSQL sorts them as Python does then, so that everyone locks rows in the same order.
+_Key = String(128).with_variant(String(128, collation="C"), "postgresql")
+
+orders = Table(
+    "kaspi_delivery_orders",
+    _metadata,
+    # The idempotency key: two orders that shared one would be one order to the API as well.
+    Column("key", _Key, primary_key=True),
+    Column("order_id", Text, nullable=False),
+    Column("fingerprint", String(64), nullable=False),
+    Column("state", String(16), nullable=False),
+    # Kept for as long as the order may have to be sent again: it holds phones and addresses.
+    Column("body", LargeBinary),
+    Column("run", String(32), nullable=False),
+    Column("place", Text, nullable=False),
+    # Who is sending it; the lease is good while that one is alive.
+    Column("owner", String(32)),
+    Column("sent_at", Float(53)),
+    Column("updated_at", Float(53), nullable=False),
+    Column("delivery_id", Text),
+    Column("tracking_url", Text),
+    Column("error", Text),
+)
+
+owners = Table(
+    "kaspi_delivery_runs",
+    _metadata,
+    Column("owner", String(32), primary_key=True),
+    Column("alive_until", Float(53), nullable=False),
+)
+
+environments = Table(
+    "kaspi_delivery_journal",
+    _metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("environment", Text, nullable=False),
+)
+
+JOURNAL = Schema(component="journal", version=1, tables=_metadata)
+
+_row = orders.c
+_UNFINISHED = sorted(UNFINISHED)
+
+
+def _insert(table: Table, *, is_postgresql: bool) -> postgresql.Insert | sqlite.Insert:
+    return postgresql.insert(table) if is_postgresql else sqlite.insert(table)
+
+
+def insert_new(*, is_postgresql: bool) -> Executable:
+    """Insert orders that are not known yet; returns the keys of those that were inserted."""
+    return _insert(orders, is_postgresql=is_postgresql).on_conflict_do_nothing().returning(_row.key)
+
+
+def lock_known(keys: Collection[str], *, now: float) -> Executable:
+    """Read known orders, and keep other processes from changing them until the transaction ends."""
+    alive = select(owners.c.owner).where(owners.c.owner == _row.owner, owners.c.alive_until > now).exists()
+    return (
+        select(
+            _row.key,
+            _row.state,
+            _row.fingerprint,
+            _row.run,
+            _row.place,
+            _row.sent_at,
+            _row.delivery_id,
+            _row.tracking_url,
+            _row.error,
+            alive.label("leased"),
+        )
+        .where(_row.key.in_(keys))
+        .order_by(_row.key)  # everyone in the same order, so that nobody waits in a circle
+        .with_for_update(of=orders)
+    )
+
+
+def take() -> Update:
+    """Take known orders to send them; parameters ``b_key``, ``run``, ``place``, ``owner``, ``sent_at``, ``updated_at``.
+
+    An earlier ``sent_at`` stays: the age of the key counts from there.
+    """
+    return (
+        update(orders)
+        .where(_row.key == bindparam("b_key"))
+        .values(
+            state=OrderState.SENT,
+            run=bindparam("run"),
+            place=bindparam("place"),
+            owner=bindparam("owner"),
+            sent_at=func.coalesce(_row.sent_at, bindparam("sent_at")),
+            updated_at=bindparam("updated_at"),
+        )
+    )
+
+
+def meet() -> Update:
+    """Write down where a known order was met; parameters ``b_key``, ``run``, ``place``."""
+    return update(orders).where(_row.key == bindparam("b_key")).values(run=bindparam("run"), place=bindparam("place"))
+
+
+def doubt() -> Update:
+    """Give up orders that may have arrived; parameters as of `meet`, and ``updated_at``."""
+    return (
+        update(orders)
+        .where(_row.key == bindparam("b_key"))
+        .values(
+            state=OrderState.IN_DOUBT,
+            body=None,
+            owner=None,
+            run=bindparam("run"),
+            place=bindparam("place"),
+            updated_at=bindparam("updated_at"),
+        )
+    )
+
+
+def end() -> Update:
+    """Write down what became of orders that were sent, unless a webhook or another run has done so.
+
+    Parameters ``b_key``, ``state``, ``is_final``, ``sent_at``, ``updated_at``, ``delivery_id``, ``tracking_url``,
+    ``error``.
+    """
+    names = ("state", "sent_at", "updated_at", "delivery_id", "tracking_url", "error")
+    return (
+        update(orders)
+        .where(_row.key == bindparam("b_key"), _row.state == OrderState.SENT)
+        .values(
+            owner=None,
+            body=case((bindparam("is_final", type_=Boolean), null()), else_=_row.body),
+            **{name: bindparam(name) for name in names},
+        )
+    )
+
+
+def settle(*, key: str, order_id: str, delivery_id: str, now: float) -> Update:
+    """Write down that an order turned out to be made."""
+    return (
+        update(orders)
+        .where(_row.key == key, _row.order_id == order_id, _row.state.in_([*_UNFINISHED, OrderState.IN_DOUBT]))
+        .values(state=OrderState.CREATED, delivery_id=delivery_id, body=None, owner=None, error=None, updated_at=now)
+    )
+
+
+def unfinished(*, after: str, limit: int) -> Executable:
+    """Read a page of the orders that another run takes up."""
+    return (
+        select(_row.key, _row.place, _row.body)
+        .where(_row.state.in_(_UNFINISHED), _row.key > after)
+        .order_by(_row.key)
+        .limit(limit)
+    )
+
+
+def entries(*, after: str, limit: int) -> Executable:
+    """Read a page of all orders; returns the fields of `JournalEntry`."""
+    return (
+        select(
+            _row.key,
+            _row.order_id,
+            _row.fingerprint,
+            _row.state,
+            _row.place,
+            _row.sent_at,
+            _row.updated_at,
+            _row.delivery_id,
+            _row.tracking_url,
+            _row.error,
+        )
+        .where(_row.key > after)
+        .order_by(_row.key)
+        .limit(limit)
+    )
+
+
+def totals() -> Executable:
+    """Count orders by state, and find when the oldest of each may first have left."""
+    return select(_row.state, func.count(), func.min(_row.sent_at)).group_by(_row.state)
+
+
+def keep_alive(owner: str, *, until: float, is_postgresql: bool) -> Executable:
+    """Say that an owner is alive."""
+    statement = _insert(owners, is_postgresql=is_postgresql).values(owner=owner, alive_until=until)
+    return statement.on_conflict_do_update(index_elements=["owner"], set_={"alive_until": until})
+
+
+def retire(owner: str, *, now: float) -> Delete:
+    """Forget an owner that has ended, and those that were lost."""
+    return delete(owners).where((owners.c.owner == owner) | (owners.c.alive_until < now))
+
+
+def choose_environment(environment: str, *, is_postgresql: bool) -> Executable:
+    """Write down what the journal is for, unless that is known."""
+    return (
+        _insert(environments, is_postgresql=is_postgresql)
+        .values(number=1, environment=environment)
+        .on_conflict_do_nothing()
+    )
+
+
+def environment() -> Executable:
+    """Read what the journal is for."""
+    return select(environments.c.environment)

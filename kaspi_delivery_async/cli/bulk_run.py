@@ -1,0 +1,205 @@
+"""Carries out the bulk commands: runs what was asked for, shows it, and ends gently on Ctrl-C and SIGTERM."""
+
+import asyncio
+import signal
+import sys
+import threading
+from collections.abc import AsyncGenerator, Coroutine
+from contextlib import AsyncExitStack, aclosing, closing
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING
+
+import orjson
+import typer
+from rich.text import Text
+
+from kaspi_delivery_async._database import parse_location
+from kaspi_delivery_async.bulk import Journal, OrderFile, Paused, Result, check_orders, create_deliveries
+from kaspi_delivery_async.cli import output
+from kaspi_delivery_async.cli.bulk_output import (
+    Progression,
+    Table,
+    Tally,
+    entry_values,
+    opened,
+    result_values,
+    totals_text,
+    totals_values,
+)
+from kaspi_delivery_async.cli.exit_codes import ExitCode, explanation
+from kaspi_delivery_async.errors import ConfigurationError, KaspiDeliveryError
+from kaspi_delivery_async.options import Limits
+
+if TYPE_CHECKING:
+    from kaspi_delivery_async.client import DeliveryClient
+
+
+class Report:
+    """Takes the results of a run to the terminal, to a file, and to the summary."""
+
+    def __init__(self, results: Path | None, *, as_json: bool, source: OrderFile | None) -> None:
+        self._results = results
+        self._as_json = as_json
+        self._source = source
+        self._tally = Tally()
+        self._progression = Progression(total=source.size if source else None)
+
+    async def follow(self, results: AsyncGenerator[Result]) -> ExitCode:
+        """Show results until there are no more; the summary is shown however that ends."""
+        async with AsyncExitStack() as resources:
+            table = Table(resources.enter_context(closing(opened(self._results)))) if self._results else None
+            await resources.enter_async_context(aclosing(results))
+            try:
+                with self._progression.shown():
+                    async for result in results:
+                        self._show(result, table)
+            except KaspiDeliveryError as error:
+                if not self._tally.states:
+                    raise
+                typer.echo(f"Error: {explanation(error)}", err=True)
+                return self._tally.exit_code or ExitCode.FAILED
+            finally:
+                if self._tally.states:
+                    output.emit(self._tally.values(), self._tally.text(), as_json=self._as_json)
+        return self._tally.exit_code
+
+    def announce(self, paused: Paused) -> None:
+        """Say that the API wants a rest."""
+        if self._as_json:
+            typer.echo(orjson.dumps({"event": "paused", "seconds": paused.seconds}))
+        else:
+            typer.echo(f"The API wants a rest: sending again in {paused.seconds:.0f} s.", err=True)
+
+    def _show(self, result: Result, table: Table | None) -> None:
+        self._tally.add(result)
+        self._progression.update(self._tally, position=self._source.position if self._source else None)
+        values = result_values(result)
+        if table is not None:
+            table.add(values)
+        if self._as_json:
+            typer.echo(orjson.dumps({"event": "result", **values}))
+
+
+async def create(
+    client: "DeliveryClient", orders: OrderFile, report: Report, *, journal: str, concurrency: int, rate: float | None
+) -> ExitCode:
+    """Create deliveries in this process."""
+    async with _limited(client, rate) as limited, Journal(journal) as opened_journal:
+        return await report.follow(
+            create_deliveries(
+                limited, orders, journal=opened_journal, concurrency=concurrency, on_pause=report.announce
+            )
+        )
+
+
+async def resume(
+    client: "DeliveryClient", report: Report, *, journal: str, concurrency: int, rate: float | None
+) -> ExitCode:
+    """Finish what a journal holds."""
+    async with _limited(client, rate) as limited, _existing(journal) as opened_journal:
+        return await report.follow(
+            create_deliveries(
+                limited,
+                opened_journal.unfinished(),
+                journal=opened_journal,
+                concurrency=concurrency,
+                on_pause=report.announce,
+            )
+        )
+
+
+async def create_on_dask(
+    client: "DeliveryClient",
+    orders: OrderFile,
+    report: Report,
+    *,
+    journal: str,
+    concurrency: int,
+    rate: float | None,
+    address: str | None,
+) -> ExitCode:
+    """Create deliveries on a Dask cluster; without an address, on one of this machine."""
+    from kaspi_delivery_async.bulk.chunks import create_deliveries_on  # noqa: PLC0415 - rarely needed
+    from kaspi_delivery_async.bulk.dask import DaskExecutor  # noqa: PLC0415 - rarely needed
+    from kaspi_delivery_async.bulk.runner import base_url_of  # noqa: PLC0415 - rarely needed
+
+    if address is not None and isinstance(parse_location(journal), Path):
+        raise ConfigurationError("several machines cannot share an SQLite file; give a PostgreSQL URL as --journal")
+    async with DaskExecutor(address) as executor:
+        return await report.follow(
+            create_deliveries_on(
+                executor, orders, base_url=base_url_of(client), journal=journal, concurrency=concurrency, rate=rate
+            )
+        )
+
+
+async def check(orders: OrderFile, *, as_json: bool) -> ExitCode:
+    """Check every line of an input."""
+    good = wrong = 0
+    async for problem in check_orders(orders):
+        if problem is None:
+            good += 1
+        else:
+            wrong += 1
+            output.emit(
+                {"event": "problem", "error": str(problem)}, Text(output.printable(str(problem))), as_json=as_json
+            )
+    summary = {"event": "summary", "good": good, "wrong": wrong}
+    output.emit(summary, Text(f"{good} orders are good, {wrong} are not; nothing was sent"), as_json=as_json)
+    return ExitCode.USAGE if wrong else ExitCode.DONE
+
+
+async def show_totals(journal: str, *, as_json: bool) -> None:
+    """Count a journal's orders."""
+    async with _existing(journal) as opened_journal:
+        totals = await opened_journal.totals()
+    output.emit(totals_values(totals), totals_text(totals), as_json=as_json)
+
+
+async def export(journal: str, target: Path | None, *, as_json: bool) -> None:
+    """Write all that a journal knows to a file or to stdout."""
+    async with AsyncExitStack() as resources:
+        opened_journal = await resources.enter_async_context(_existing(journal))
+        file = resources.enter_context(closing(opened(target))) if target else sys.stdout
+        table = Table(file, as_json=as_json)
+        async for entry in opened_journal.entries():
+            table.add(entry_values(entry))
+
+
+def until_signalled(work: Coroutine[None, None, ExitCode]) -> int:
+    """Run to the end, or until Ctrl-C or SIGTERM: then orders under way end, and the summary is still shown."""
+    heard: list[int] = []
+    # Only the main thread is given signals.
+    signals = (signal.SIGINT, signal.SIGTERM) if threading.current_thread() is threading.main_thread() else ()
+
+    async def watched() -> int:
+        loop = asyncio.get_running_loop()
+        task = loop.create_task(work)
+
+        def hear(number: int, _frame: FrameType | None) -> None:
+            heard.append(number)
+            loop.call_soon_threadsafe(task.cancel)
+
+        before = {number: signal.signal(number, hear) for number in signals}
+        try:
+            return await task
+        except asyncio.CancelledError:
+            typer.echo("Stopped; what was under way has ended. The same command continues.", err=True)
+            return 128 + heard[0]  # as shells count signals
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    return asyncio.run(watched())
+
+
+def _limited(client: "DeliveryClient", rate: float | None) -> "DeliveryClient":
+    return client if rate is None else client.with_options(limits=Limits(rate=rate))
+
+
+def _existing(location: str) -> Journal:
+    place = parse_location(location)
+    if isinstance(place, Path) and not place.exists():
+        raise ConfigurationError(f"there is no journal {place}; `bulk create --journal` makes one")
+    return Journal(location)

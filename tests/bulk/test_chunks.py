@@ -1,0 +1,141 @@
+"""The input cut into chunks, and the protocol between the run and where they run: here, in this process."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from kaspi_delivery_async import AuthenticationError, ConfigurationError, DeliveryRequest
+from kaspi_delivery_async.bulk import Journal, Result
+from kaspi_delivery_async.bulk.chunks import Chunk, Job, create_deliveries_on, run_chunk
+from kaspi_delivery_async.sandbox import Sandbox
+from tests.bulk.support import counts, made, once, orders, states, until
+from tests.support.orders import PERSONAL, order
+
+
+class Here:
+    """Runs chunks on this event loop; it loses the first ``losses`` of them in the middle, and runs them again."""
+
+    def __init__(self, workers: int = 3, *, losses: int = 0) -> None:
+        self.workers = workers
+        self.losses = losses
+        self.jobs: list[Job] = []
+        self.chunks: list[Chunk] = []
+        self.at_once = self.most_at_once = 0
+
+    async def run(self, job: Job, chunk: Chunk) -> list[Result]:
+        self.jobs.append(job)
+        self.chunks.append(chunk)
+        self.at_once += 1
+        self.most_at_once = max(self.most_at_once, self.at_once)
+        if self.losses:
+            self.losses -= 1
+            half = Chunk(number=chunk.number, lines=chunk.lines[: len(chunk.lines) // 2])
+            await run_chunk(job, half)
+        try:
+            return await run_chunk(job, chunk)
+        finally:
+            self.at_once -= 1
+
+
+@pytest.fixture(autouse=True)
+def _api_key(monkeypatch: pytest.MonkeyPatch, sandbox: Sandbox) -> None:
+    monkeypatch.setenv("KASPI_API_KEY", sandbox.api_key)
+
+
+async def spread(
+    executor: Here, count: int, location: str, sandbox: Sandbox, *, rate: float | None = None
+) -> list[Result]:
+    results = create_deliveries_on(
+        executor, orders(count), base_url=sandbox.base_url, journal=location, chunk_size=20, rate=rate
+    )
+    return [result async for result in results]
+
+
+async def test_every_order_is_created_once_by_one_of_the_workers(location: str, sandbox: Sandbox) -> None:
+    sandbox.faults.add("create:commit-then-drop:0.05")
+    executor = Here()
+    assert states(await spread(executor, 110, location, sandbox)) == {"created": 110}
+    assert made(sandbox) == once(110)
+    assert sorted(len(chunk.lines) for chunk in executor.chunks) == [10, 20, 20, 20, 20, 20]
+    assert executor.most_at_once == 3
+
+
+async def test_a_lost_chunk_runs_again_and_sends_nothing_twice(location: str, sandbox: Sandbox) -> None:
+    results = await spread(Here(losses=3), 100, location, sandbox)
+    assert states(results) == {"created": 100}
+    assert not [result for result in results if result.error]
+    assert made(sandbox) == once(100)
+    assert sandbox.requests.total == 100
+
+
+async def test_a_duplicate_in_another_chunk_is_reported(file: str, sandbox: Sandbox) -> None:
+    results = create_deliveries_on(
+        Here(1), [order("a"), order("b"), order("a")], base_url=sandbox.base_url, journal=file, chunk_size=1
+    )
+    found = {result.place: result.error async for result in results}
+    assert found["order 1"] is None
+    assert "repeats the order of order 1" in str(found["order 3"])
+
+
+async def test_the_rate_is_shared_out(file: str, sandbox: Sandbox) -> None:
+    executor = Here(4)
+    await spread(executor, 20, file, sandbox, rate=1000.0)
+    await spread(executor, 20, file, sandbox)
+    assert [job.rate for job in executor.jobs] == [250.0, None]
+
+
+async def test_what_ends_a_chunk_ends_the_run(file: str, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KASPI_API_KEY", "wrong")
+    executor = Here(2)
+    with pytest.raises(AuthenticationError):
+        await spread(executor, 500, file, sandbox)
+    assert len(executor.chunks) < 25
+    assert executor.at_once == 0
+
+
+async def test_cancelling_lets_the_chunks_under_way_end(file: str, sandbox: Sandbox) -> None:
+    sandbox.faults.add("create:latency:seconds=0.05")
+    executor = Here(2)
+    running = asyncio.create_task(spread(executor, 500, file, sandbox))
+    await until(lambda: bool(sandbox.requests.total))
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    async with Journal(file) as journal:
+        assert await counts(journal) == {"created": 40}
+    assert len(sandbox.deliveries) == 40
+
+
+async def test_an_input_that_ends_on_a_chunks_border_and_an_empty_one(file: str, sandbox: Sandbox) -> None:
+    assert len(await spread(Here(), 40, file, sandbox)) == 40
+    assert await spread(Here(), 0, file, sandbox) == []
+
+
+async def test_a_failing_source_ends_the_run_after_the_chunks_under_way(file: str, sandbox: Sandbox) -> None:
+    def source() -> Iterator[DeliveryRequest]:
+        yield from orders(40)
+        raise OSError("the disk is gone")
+
+    results = create_deliveries_on(Here(), source(), base_url=sandbox.base_url, journal=file, chunk_size=20)
+    with pytest.raises(OSError, match="the disk is gone"):
+        await anext(results)
+    assert made(sandbox) == once(40)
+
+
+@pytest.mark.parametrize(("chunk_size", "concurrency"), [(0, 1), (1, 0)])
+async def test_sizes_that_make_no_sense(tmp_path: Path, chunk_size: int, concurrency: int) -> None:
+    results = create_deliveries_on(
+        Here(), [], base_url="https://x", journal=tmp_path / "j", chunk_size=chunk_size, concurrency=concurrency
+    )
+    with pytest.raises(ConfigurationError, match="1 or more"):
+        await anext(results)
+
+
+async def test_what_travels_to_workers_shows_nothing(file: str, sandbox: Sandbox) -> None:
+    """Dask logs the arguments of a task that fails."""
+    executor = Here()
+    await spread(executor, 1, file, sandbox)
+    shown = f"{executor.jobs!r} {executor.chunks!r}"
+    assert not [text for text in (*PERSONAL, file, sandbox.api_key) if text in shown]

@@ -1,0 +1,254 @@
+"""The bulk commands, through the real entry point."""
+
+import asyncio
+import csv
+import json
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+from kaspi_delivery_async.sandbox import Sandbox
+from tests.bulk.files import ROW, write_orders, write_rows
+from tests.bulk.support import made, once, until
+from tests.cli.commands import Run
+from tests.cli.processes import started
+
+
+@pytest.fixture(autouse=True)
+def _pointed(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KASPI_API_KEY", sandbox.api_key)
+    monkeypatch.setenv("KASPI_BASE_URL", sandbox.base_url)
+
+
+@pytest.fixture
+def orders_file(tmp_path: Path) -> str:
+    return str(write_orders(tmp_path / "orders.csv", 20))
+
+
+async def test_create_reports_and_continues(
+    run: Run, sandbox: Sandbox, orders_file: str, file: str, tmp_path: Path
+) -> None:
+    results = tmp_path / "out.csv"
+    ended = await run("bulk", "create", orders_file, "--journal", file, "--results", str(results))
+    assert (ended.code, ended.err) == (0, "")
+    assert "20 created" in ended.out
+    assert made(sandbox) == once(20)
+    with results.open(newline="") as written:
+        rows = list(csv.DictReader(written))
+    assert {row["orderId"]: row["deliveryId"] for row in rows} == {
+        record.external_order_id: record.delivery_id for record in sandbox.deliveries.values()
+    }
+    again = await run("bulk", "create", orders_file, "--journal", file, "--json")
+    assert again.code == 0
+    *lines, summary = again.json_lines
+    assert [line["known"] for line in lines] == [True] * 20
+    assert (summary["event"], summary["created"], summary["known"]) == ("summary", 20, 20)
+    assert sandbox.requests.total == 20
+
+
+async def test_what_excel_writes_is_created_with_the_documented_options(
+    run: Run,
+    sandbox: Sandbox,
+    file: str,
+    tmp_path: Path,
+) -> None:
+    header = ";".join(ROW).replace("externalOrderId", "Заказ") + ";Менеджер"
+    row = ";".join({**ROW, "externalOrderId": "заказ-1", "parcel.valueKzt": "18\xa0000"}.values()) + ";Олжас"
+    source = tmp_path / "orders.csv"
+    source.write_bytes(f"{header}\r\n{row}\r\n".encode("windows-1251"))
+    ended = await run(
+        *("bulk", "create", str(source), "--journal", file, "--encoding", "windows-1251", "--grouped-numbers"),
+        *("--map", "Заказ=externalOrderId", "--map", "Менеджер=", "--delimiter", ";"),
+    )
+    assert ended.code == 0, ended.err
+    assert made(sandbox) == {"заказ-1": 1}
+
+
+async def test_a_dry_run_checks_all_and_sends_nothing(run: Run, sandbox: Sandbox, tmp_path: Path) -> None:
+    source = write_rows(tmp_path / "orders.csv", [ROW, {**ROW, "parcel.weightGrams": "0,8"}, ROW])
+    ended = await run("bulk", "create", str(source), "--dry-run")
+    assert ended.code == 2
+    assert ended.out.splitlines() == [
+        "orders.csv, line 3: column parcel.weightGrams: the number has decimals; expected a whole one, such as 18000",
+        "orders.csv, line 4: repeats the order id of orders.csv, line 2; give each delivery its own",
+        "1 orders are good, 2 are not; nothing was sent",
+    ]
+    assert sandbox.requests.total == 0
+
+
+async def test_a_dry_run_of_good_orders(run: Run, orders_file: str) -> None:
+    ended = await run("bulk", "create", orders_file, "--dry-run", "--json")
+    assert (ended.code, ended.json) == (0, {"event": "summary", "good": 20, "wrong": 0})
+
+
+async def test_failures_are_summed_up_by_error(run: Run, sandbox: Sandbox, tmp_path: Path, file: str) -> None:
+    sandbox.faults.add("create:400:count=1")
+    rows = [{**ROW, "externalOrderId": f"order-{number}"} for number in range(3)]
+    source = write_rows(tmp_path / "orders.csv", [*rows, {**rows[0], "externalOrderId": ""}])
+    ended = await run("bulk", "create", str(source), "--journal", file, "--concurrency", "1", "--rate", "1000")
+    assert ended.code == 1
+    assert "1 rejected" in ended.out
+    assert "1 failed" in ended.out
+    assert "1 x BadRequestError, such as orders.csv, line 2: create_delivery: the server answered 400" in ended.out
+    assert "1 x InvalidRequestError, such as orders.csv, line 5: column externalOrderId: is empty" in ended.out
+
+
+async def test_unanswered_orders_are_told_by_the_exit_code_and_resumed(
+    run: Run,
+    sandbox: Sandbox,
+    orders_file: str,
+    file: str,
+) -> None:
+    sandbox.faults.add("create:500:retry-after=1:replay=true")
+    ended = await run("bulk", "create", orders_file, "--journal", file)
+    assert ended.code == 3
+    assert "20 sent" in ended.out
+    sandbox.faults.clear()
+    resumed = await run("bulk", "resume", file, "--rate", "500")
+    assert resumed.code == 0
+    assert made(sandbox) == once(20)
+
+
+async def test_status_and_export(run: Run, sandbox: Sandbox, orders_file: str, file: str, tmp_path: Path) -> None:
+    await run("bulk", "create", orders_file, "--journal", file)
+    status = await run("bulk", "status", file)
+    assert "20 created" in status.out
+    assert f"orders for {sandbox.base_url.split('/')[2]}" in status.out
+    assert (await run("bulk", "status", file, "--json")).json["created"] == 20
+    exported = await run("bulk", "export", file)
+    assert {row["orderId"] for row in csv.DictReader(exported.out.splitlines())} == set(once(20))
+    assert len((await run("bulk", "export", file, "--json")).json_lines) == 20
+    target = tmp_path / "export.csv"
+    assert (await run("bulk", "export", file, "--output", str(target))).out == ""
+    assert target.read_text() == exported.out
+
+
+async def test_an_empty_journal_has_a_status(run: Run, file: str, tmp_path: Path) -> None:
+    empty = tmp_path / "orders.jsonl"
+    empty.write_text("\n")
+    assert (await run("bulk", "create", str(empty), "--journal", file)).code == 0
+    assert "no orders" in (await run("bulk", "status", file)).out
+
+
+async def test_a_pause_is_told(run: Run, sandbox: Sandbox, orders_file: str, file: str) -> None:
+    """A pause longer than a call: the process waits, says so, and ends gently when it is asked to."""
+    sandbox.faults.add("create:429:retry-after=3600")
+    for options, told in ((["--json"], b'"event":"paused"'), ([], b"The API wants a rest: sending again in ")):
+        async with started("bulk", "create", orders_file, "--journal", file, *options) as process:
+            stream = process.stdout if options else process.stderr
+            assert stream is not None
+            while told not in (line := await stream.readline()):
+                assert line
+            process.send_signal(signal.SIGTERM)
+            _, err = await process.communicate()
+            assert process.returncode == 143
+            assert b"Stopped" in err
+            assert b"Traceback" not in err
+
+
+async def test_ctrl_c_lets_those_in_flight_end(sandbox: Sandbox, tmp_path: Path, file: str, run: Run) -> None:
+    sandbox.faults.add("create:latency:seconds=0.1")
+    source = str(write_orders(tmp_path / "orders.csv", 2000))
+    async with started("bulk", "create", source, "--journal", file, "--concurrency", "5", "--json") as process:
+        await until(lambda: sandbox.requests.total >= 40)
+        process.send_signal(signal.SIGINT)
+        out, err = await process.communicate()
+    assert process.returncode == 130
+    assert err.decode().strip().endswith("The same command continues.")
+    assert json.loads(out.splitlines()[-1])["event"] == "summary"
+    status = (await run("bulk", "status", file, "--json")).json
+    assert status["created"] == len(sandbox.deliveries) == sandbox.requests.total < 2000
+    assert status["sent"] == 0
+
+
+async def test_a_wrong_key_ends_the_run_with_its_error(
+    run: Run,
+    sandbox: Sandbox,
+    orders_file: str,
+    file: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("KASPI_API_KEY", "wrong")
+    ended = await run("bulk", "create", orders_file, "--journal", file)
+    assert ended.code == 1
+    assert "the server answered 401" in ended.err
+    assert (await run("bulk", "status", file, "--json")).json["pending"] == 20
+
+
+async def test_a_full_disk_ends_the_run_and_leaves_the_journal_intact(
+    sandbox: Sandbox,
+    tmp_path: Path,
+    file: str,
+    run: Run,
+) -> None:
+    source = str(write_orders(tmp_path / "orders.csv", 2000))
+    limited = await asyncio.create_subprocess_exec(
+        *("/bin/sh", "-c", 'trap "" XFSZ; ulimit -f 512; exec "$@"', "sh"),
+        *(sys.executable, "-m", "kaspi_delivery_async.cli", "bulk", "create", source, "--journal", file),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    _, err = await limited.communicate()
+    assert limited.returncode == 1
+    assert b"run.sqlite cannot be used: " in err
+    assert b"Traceback" not in err
+    assert len(sandbox.deliveries) < 2000
+    assert (await run("bulk", "create", source, "--journal", file)).code == 0
+    assert made(sandbox) == once(2000)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["create", "{orders}"], "--journal is missing"),
+        (["create", "missing.csv", "--journal", "{journal}"], "missing.csv: cannot be read: No such file"),
+        (["create", "{orders}", "--journal", "{journal}", "--map", "x"], "expected NAME=FIELD"),
+        (["create", "{orders}", "--journal", "{journal}", "--map", "=x"], "expected NAME=FIELD"),
+        (["create", "{orders}", "--journal", "{journal}", "--results", "/no/such/place"], "cannot be written"),
+        (["create", "{orders}", "--journal", "/no/such/place"], "cannot be used: No such file"),
+        (["create", "{orders}", "--journal", "{journal}", "--rate", "0"], "rate"),
+        (
+            ["create", "{orders}", "--journal", "{journal}", "--dask", "tcp://127.0.0.1:9"],
+            "cannot share an SQLite file",
+        ),
+        (["create", "{orders}", "--journal", "{journal}", "--delimiter", "tab"], "it lacks"),
+        (["status", "{journal}"], "there is no journal"),
+        (["resume", "{journal}"], "there is no journal"),
+        (["export", "mysql://x/y"], "mysql:// is no database location"),
+    ],
+)
+async def test_bad_arguments_are_named(
+    run: Run,
+    sandbox: Sandbox,
+    orders_file: str,
+    file: str,
+    arguments: list[str],
+    named: str,
+) -> None:
+    ended = await run("bulk", *(argument.format(orders=orders_file, journal=file) for argument in arguments))
+    assert ended.code == 2
+    assert named in ended.err
+    assert sandbox.requests.total == 0
+
+
+async def test_a_terminal_is_shown_progress(
+    run: Run, orders_file: str, file: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "160")
+    ended = await run("bulk", "create", orders_file, "--journal", file)
+    assert "created 20  replayed 0  rejected 0  in doubt 0" in ended.err
+    assert "100%" in ended.err
+
+
+@pytest.mark.filterwarnings("default")
+async def test_dask_without_an_address_starts_a_cluster_here(
+    run: Run, sandbox: Sandbox, orders_file: str, file: str
+) -> None:
+    pytest.importorskip("distributed")
+    ended = await run("bulk", "create", "--dask", orders_file, "--journal", file, "--rate", "500")
+    assert ended.code == 0, ended.err
+    assert "20 created" in ended.out
+    assert made(sandbox) == once(20)

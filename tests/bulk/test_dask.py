@@ -1,0 +1,98 @@
+"""A run on a real Dask cluster of processes on this machine."""
+
+import asyncio
+import os
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+from kaspi_delivery_async import ConfigurationError, KaspiDeliveryError
+from kaspi_delivery_async.bulk import Journal, Result
+from kaspi_delivery_async.bulk.chunks import Chunk, Job, create_deliveries_on
+from kaspi_delivery_async.bulk.dask import DaskExecutor
+from kaspi_delivery_async.sandbox import RecordedRequest, Sandbox
+from tests.bulk.support import counts, made, once, orders, states, until
+
+distributed = pytest.importorskip("distributed", reason="needs the extra `dask`")
+
+pytestmark = pytest.mark.filterwarnings("default")
+"""Dask and its web server warn of matters of their own."""
+
+RATE = 100.0
+
+
+def most_in(seconds: float, requests: list[RecordedRequest]) -> int:
+    """How many requests came within any ``seconds``."""
+    times = sorted(request.at for request in requests)
+    most = first = 0
+    for last, time in enumerate(times):
+        while times[first] < time - seconds:
+            first += 1
+        most = max(most, last + 1 - first)
+    return most
+
+
+async def test_a_killed_worker_costs_nothing_and_the_rate_is_kept(
+    location: str, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three processes, answers lost, one process killed in the middle of a chunk."""
+    monkeypatch.setenv("KASPI_API_KEY", sandbox.api_key)
+    sandbox.faults.add("create:commit-then-drop:0.05")
+
+    async def kill_one(executor: DaskExecutor) -> None:
+        workers = await executor._client.run(os.getpid)
+        await until(lambda: sandbox.requests.total >= 150)
+        os.kill(next(iter(workers.values())), signal.SIGKILL)
+
+    async with DaskExecutor(processes=3) as executor:
+        assert executor.workers == 3
+        killing = asyncio.create_task(kill_one(executor))
+        results = [
+            result
+            async for result in create_deliveries_on(
+                executor, orders(600), base_url=sandbox.base_url, journal=location, rate=RATE, chunk_size=60
+            )
+        ]
+        await killing
+    assert states(results) == {"created": 600}
+    assert made(sandbox) == once(600)
+    async with Journal(location) as journal:
+        assert await counts(journal) == {"created": 600}
+    window = 2.0
+    assert most_in(window, list(sandbox.requests)) <= 1.05 * RATE * window
+
+
+async def test_an_existing_cluster_is_joined(file: str, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KASPI_API_KEY", sandbox.api_key)
+    async with DaskExecutor(processes=1) as executor, DaskExecutor(executor._client.scheduler.address) as joined:
+        results = create_deliveries_on(joined, orders(5), base_url=sandbox.base_url, journal=file)
+        assert states([result async for result in results]) == {"created": 5}
+
+
+async def test_a_scheduler_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kaspi_delivery_async.bulk.dask.CONNECTION_TIMEOUT", 0.2)
+    with pytest.raises(ConfigurationError, match=r"no Dask scheduler with a worker answers at tcp://127\.0\.0\.1:9"):
+        await DaskExecutor("tcp://127.0.0.1:9").__aenter__()
+
+
+async def test_a_chunk_whose_workers_are_lost_again_and_again(tmp_path: Path) -> None:
+    """Dask gives such a task up; the error says what that means for the orders."""
+
+    class Given:
+        async def submit(self, *_: object, **__: object) -> list[Result]:
+            raise distributed.KilledWorker("chunk", None, 4)
+
+    executor = DaskExecutor()
+    executor._client = Given()
+    job = Job(base_url="https://x", journal=str(tmp_path), concurrency=1, rate=None, run="r")
+    coroutine = executor.run(job, Chunk(number=7, lines=()))
+    with pytest.raises(KaspiDeliveryError, match="chunk 7 lost its worker again and again"):
+        await coroutine
+
+
+async def test_without_dask_the_remedy_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(ConfigurationError, match=r"kaspi-delivery-async\[dask\]"):
+        await DaskExecutor().__aenter__()

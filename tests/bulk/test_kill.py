@@ -1,0 +1,7 @@
+"""A shorter round of the kill harness; `python -m tests.bulk.kill_harness` plays all 300 points."""
+
+from tests.bulk.kill_harness import survive_all
+
+
+async def test_killed_at_15_random_points_and_continued() -> None:
+    assert await survive_all(range(15), orders=200, jobs=2) == 15

@@ -1,0 +1,85 @@
+"""Several runs on one journal at once: each order is sent by one of them at a time."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from kaspi_delivery_async import DeliveryClient
+from kaspi_delivery_async._database import StorageError
+from kaspi_delivery_async.bulk import Journal, Line
+from kaspi_delivery_async.bulk.records import prepare
+from kaspi_delivery_async.bulk.session import Session
+from kaspi_delivery_async.sandbox import Sandbox
+from tests.bulk.support import counts, made, nothing, once, orders, run, states, until
+
+
+async def test_two_runs_at_once_create_each_order_once(location: str, client: DeliveryClient, sandbox: Sandbox) -> None:
+    sandbox.faults.add("create:commit-then-drop:0.05")
+    async with Journal(location) as one, Journal(location) as other:
+        first, second = await asyncio.gather(run(client, orders(300), one), run(client, orders(300), other))
+        assert await counts(one) == {"created": 300}
+    assert states(first) == states(second) == {"created": 300}
+    assert made(sandbox) == once(300)
+    assert len([result for result in [*first, *second] if result.known]) == 300
+    creates = [request.headers["Idempotency-Key"] for request in sandbox.requests if request.fault is None]
+    assert len(creates) == 300
+
+
+async def test_an_order_in_anothers_hands_is_waited_for(
+    location: str, client: DeliveryClient, sandbox: Sandbox
+) -> None:
+    sandbox.faults.add("create:latency:seconds=0.3:count=1")
+    async with Journal(location) as one, Journal(location) as other:
+        first = asyncio.create_task(run(client, orders(1), one))
+        await until(lambda: bool(sandbox.requests.total))
+        (second,) = await run(client, orders(1), other)
+        assert second.known
+        await first
+    assert sandbox.requests.total == 1
+
+
+async def test_the_orders_of_a_lost_run_are_taken_up_when_its_lease_ends(
+    location: str, client: DeliveryClient, sandbox: Sandbox
+) -> None:
+    """A session that is never closed and shows no more life stands for a process that was killed."""
+    async with Journal(location, lease=0.5) as lost:
+        session = await lost.begin(sandbox.base_url.split("/")[2], run=None, stop=nothing)
+        for position, request in enumerate(orders(3)):
+            await session.claim(prepare(Line(place=f"order {position + 1}", order=request)))
+        session._heartbeat.cancel()
+        async with Journal(location) as journal:
+            began = asyncio.get_running_loop().time()
+            assert states(await run(client, orders(3), journal)) == {"created": 3}
+            assert asyncio.get_running_loop().time() - began > 0.2
+    assert made(sandbox) == once(3)
+
+
+async def test_a_lease_is_renewed_for_as_long_as_the_run_lives(
+    location: str, client: DeliveryClient, sandbox: Sandbox
+) -> None:
+    sandbox.faults.add("create:latency:seconds=1:count=1")
+    async with Journal(location, lease=0.3) as one, Journal(location) as other:
+        first = asyncio.create_task(run(client, orders(1), one))
+        await until(lambda: bool(sandbox.requests.total))
+        await run(client, orders(1), other)
+        await first
+    assert sandbox.requests.total == 1
+
+
+def failing() -> None:
+    raise StorageError("the disk is gone")
+
+
+async def test_a_lease_that_cannot_be_renewed_or_given_back_is_logged(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The run goes on: what protects its orders is their keys."""
+    async with Journal(tmp_path / "run.sqlite") as journal:
+        database = journal._database
+        session = Session(database, run=None, lease=0.03, clock=lambda: 0.0)
+        await session.open("here")
+        monkeypatch.setattr(database, "writing", failing)
+        await until(lambda: "could not be renewed" in caplog.text)
+        await session.close()
+        assert "could not be given back" in caplog.text
