@@ -130,10 +130,10 @@ def main() -> None:
         "memory per delivery alone, bytes": summary(unlogged, lambda one: one.bytes_per_delivery),
     }
     if options.json:
-        print(json.dumps(figures, ensure_ascii=False, indent=2))  # noqa: T201 - the result
+        print(json.dumps(figures, ensure_ascii=False, indent=2))
         return
     for name, spread in figures.items():
-        print(f"{name:55} {spread['median']:9,.0f}   ({spread['lowest']:,.0f} to {spread['highest']:,.0f})")  # noqa: T201
+        print(f"{name:55} {spread['median']:9,.0f}   ({spread['lowest']:,.0f} to {spread['highest']:,.0f})")
 
 
 if __name__ == "__main__":

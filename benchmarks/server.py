@@ -86,7 +86,7 @@ def fastest_server() -> Iterator[Server]:
 def delaying_server(delay: float) -> Iterator[Server]:
     """Run the asyncio server, which answers after ``delay`` seconds."""
     with _running([sys.executable, "-m", "benchmarks.fixed_answers", str(delay)]) as process:
-        assert process.stdout is not None  # noqa: S101 - narrows the type
+        assert process.stdout is not None
         yield Server(name="asyncio", base_url=f"http://127.0.0.1:{int(process.stdout.readline())}")
 
 
