@@ -44,7 +44,7 @@ def lint(session: nox.Session) -> None:
 @nox.session(python=NEWEST)
 def typing(session: nox.Session) -> None:
     """Check types, as two checkers see them, and as users of the installed package do."""
-    install(session, "codegen", "test", "typing")
+    install(session, "dev")
     session.run("mypy")
     session.run("pyright")
     session.run("pyright", "--verifytypes", "kaspi_delivery_async", "--ignoreexternal")
@@ -53,7 +53,7 @@ def typing(session: nox.Session) -> None:
 @nox.session(python=NEWEST)
 def codegen(session: nox.Session) -> None:
     """Check that the generated models are those that the description gives, and test what generates them."""
-    install(session, "codegen", "test", "typing")
+    install(session, "dev")
     session.run("python", "-m", "codegen", "--check")
     session.run("pytest", "tests/codegen")
 

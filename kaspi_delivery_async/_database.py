@@ -12,6 +12,7 @@ import importlib
 import os
 import re
 import sqlite3
+import time
 from contextlib import asynccontextmanager, closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -233,9 +234,24 @@ def _prepare_file(path: Path) -> None:
         tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         if tables and _VERSIONS.name not in tables:
             raise ConfigurationError(f"{path} is the database of another program; name a file of its own")
-        connection.execute("PRAGMA journal_mode = WAL")  # readers and the writer do not wait for each other
+        _switch_to_wal(connection)
     if path.stat().st_mode & 0o077:
         path.chmod(0o600)
+
+
+def _switch_to_wal(connection: sqlite3.Connection) -> None:
+    """Keep a write-ahead log, so that readers and the writer do not wait for each other."""
+    deadline = time.monotonic() + BUSY_TIMEOUT
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            # When two switch at the same time, SQLite gives up at once, whatever its own timeout.
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+        else:
+            return
 
 
 def _create(connection: Connection, schema: Schema, name: str) -> None:

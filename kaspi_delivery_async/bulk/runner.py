@@ -186,8 +186,8 @@ class _Run:
 
     async def _send(self, order: Order, claim: Claim) -> Verdict:
         async with self._slots:
-            # While it waited for its slot, a pause may have begun, and the pause may outlive its key.
-            if self._stopping.is_set() or self._pause_left() > 0 or not self.session.may_send(claim):
+            # The wait for a slot may have outlived the run, or the order's key.
+            if self._stopping.is_set() or not self.session.may_send(claim):
                 verdict = put_back(may_have_arrived=claim.may_have_arrived)
             else:
                 verdict = await self._ask(order, claim)
@@ -219,12 +219,9 @@ class _Run:
 
     async def _is_time_to_send(self) -> bool:
         """Wait until no pause is in force; False if the run ends."""
-        while (left := self._pause_left()) > 0 and not self._stopping.is_set():
+        while (left := self._paused_until - asyncio.get_running_loop().time()) > 0 and not self._stopping.is_set():
             await self._rest(left)
         return not self._stopping.is_set()
-
-    def _pause_left(self) -> float:
-        return self._paused_until - asyncio.get_running_loop().time()
 
     async def _rest(self, seconds: float) -> None:
         try:

@@ -99,6 +99,37 @@ async def test_a_pause_that_outlives_the_keys_sends_nothing(location: str, sandb
     assert sandbox.requests.total == before + 1
 
 
+async def test_a_wait_that_outlives_a_key_sends_nothing(
+    location: str, client: DeliveryClient, sandbox: Sandbox
+) -> None:
+    """The second order is written down while the first is under way, and its turn comes a day later."""
+    clock = WallClock()
+    await leave_unanswered(location, client, sandbox, clock)
+    before = sandbox.requests.total
+    sandbox.faults.add("create:latency:seconds=0.3:count=1")
+    async with Journal(location, clock=clock) as journal:
+        running = asyncio.create_task(run(client, orders(2), journal, concurrency=1))
+        await until(lambda: sandbox.requests.total > before)
+        clock.now += 24 * HOUR
+        assert states(await running) == {"created": 1, "in_doubt": 1}
+    assert sandbox.requests.total == before + 1
+
+
+async def test_a_run_that_was_killed_makes_no_key_younger(
+    location: str, client: DeliveryClient, sandbox: Sandbox
+) -> None:
+    clock = WallClock()
+    await leave_unanswered(location, client, sandbox, clock)
+    clock.now += 12 * HOUR
+    async with Journal(location, clock=clock) as journal:
+        killed = await journal.begin(sandbox.base_url.split("/")[2], run=None, stop=nothing)
+        for line in [line async for line in journal.unfinished()]:
+            await killed.claim(prepare(line))
+        await journal.leave(killed)
+        clock.now += 11 * HOUR
+        assert states(await run(client, orders(2), journal)) == {"in_doubt": 2}
+
+
 async def test_what_was_never_sent_has_no_age(location: str) -> None:
     clock = WallClock()
     async with Sandbox() as sandbox:

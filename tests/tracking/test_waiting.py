@@ -295,6 +295,16 @@ async def test_events_are_held_back_while_the_history_cannot_be_read() -> None:
     assert await statuses(api, events=hub) == list(SEQUENCE)
 
 
+async def test_events_that_were_held_back_come_in_order() -> None:
+    down = TransportError("reset")
+    hub, api = StatusHub(), Api(CREATED, down, down, CREATED)
+    loop = asyncio.get_running_loop()
+    for delay, status in ((1.0, DELIVERED), (1.5, OUT_FOR_DELIVERY)):
+        loop.call_later(delay, tell, hub, status)
+
+    assert await statuses(api, events=hub) == [CREATED, OUT_FOR_DELIVERY, DELIVERED]
+
+
 async def test_without_a_history_a_gap_is_asked_about_once() -> None:
     hub, api = StatusHub(), Api(CREATED)
     loop = asyncio.get_running_loop()

@@ -218,6 +218,25 @@ async def test_a_locked_sqlite_file_is_a_storage_error_and_can_still_be_read(
     await database.close()
 
 
+async def test_a_file_that_others_are_opening_too_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "events.sqlite"
+    await (await Database.open(path, SCHEMA)).close()
+    with closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as other:
+        other.execute("PRAGMA journal_mode = DELETE")
+        other.execute("BEGIN")
+        other.execute("SELECT * FROM numbers").fetchall()
+
+        monkeypatch.setattr(_database, "BUSY_TIMEOUT", 0.02)
+        with pytest.raises(StorageError, match="database is locked"):
+            await Database.open(path, SCHEMA)
+
+        monkeypatch.setattr(_database, "BUSY_TIMEOUT", 5.0)
+        asyncio.get_running_loop().call_later(0.05, other.execute, "COMMIT")
+        await (await Database.open(path, SCHEMA)).close()
+
+
 @pytest.mark.parametrize(
     ("url", "error"),
     [

@@ -136,6 +136,17 @@ async def test_an_event_is_acknowledged_before_it_is_handled() -> None:
 
 
 @pytest.mark.looptime
+async def test_an_idle_worker_begins_at_once() -> None:
+    handler = Handler()
+    async with new_inbox(handler) as inbox:
+        await asyncio.sleep(0.5)
+        await receive(inbox)
+        await asyncio.sleep(0.1)
+
+        assert handler.times == [0.5]
+
+
+@pytest.mark.looptime
 async def test_the_same_event_a_hundred_times_at_once_is_handled_once() -> None:
     handler = Handler(seconds=1.0)
     async with new_inbox(handler) as inbox:

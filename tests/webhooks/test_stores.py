@@ -35,6 +35,24 @@ async def test_of_many_at_once_one_is_new(store: Store) -> None:
     assert await store.totals() == Totals(waiting=1, duplicates=99, oldest_received_at=100.0)
 
 
+async def test_many_at_once_of_what_is_known_are_all_counted(store: Store) -> None:
+    await store.add(message())
+
+    assert await asyncio.gather(*(store.add(message()) for _ in range(9))) == [False] * 9
+    assert (await store.totals()).duplicates == 9
+
+
+async def test_closing_waits_for_what_is_being_stored(store: Store) -> None:
+    await store.totals()
+    adding = asyncio.create_task(store.add(message()))
+    await asyncio.sleep(0)
+
+    await store.close()
+
+    assert adding.done()
+    assert adding.result()
+
+
 async def test_a_duplicate_of_what_was_handled_is_not_due(store: Store) -> None:
     await store.add(message())
     [lease] = await take(store)
@@ -107,6 +125,28 @@ async def test_a_worker_that_lost_its_lease_changes_nothing(store: Store) -> Non
     assert (await store.totals()).waiting == 1
     assert [lease.attempt for lease in await take(store, now=230.0)] == [3]
     await store.settle(held, DONE)
+    assert (await store.totals()).waiting == 1
+
+
+async def test_a_lease_is_lost_to_another_worker_with_as_many_attempts(store: Store) -> None:
+    await store.add(message())
+    [given_back] = await take(store)
+    await store.release([given_back], now=100.0)
+    [held] = await take(store, worker="w2")
+
+    await store.settle(given_back, DONE)
+
+    assert held.attempt == given_back.attempt
+    assert (await store.totals()).waiting == 1
+
+
+async def test_a_lease_is_lost_to_the_same_workers_next_attempt(store: Store) -> None:
+    await store.add(message())
+    [ended] = await take(store, now=100.0)
+    await take(store, now=130.0)
+
+    await store.settle(ended, DONE)
+
     assert (await store.totals()).waiting == 1
 
 
