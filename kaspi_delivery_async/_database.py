@@ -122,7 +122,7 @@ class Database:
 
     def __init__(self, place: Place) -> None:
         """Connect to nothing yet; use `open`."""
-        self.is_postgresql = isinstance(place, str)
+        self.is_postgresql: bool = isinstance(place, str)
         """Whether it is PostgreSQL, and not SQLite."""
         self._name = "the PostgreSQL database" if isinstance(place, str) else str(place)
         self._reader = _postgresql_engine(place) if isinstance(place, str) else _sqlite_engine(place)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from kaspi_delivery_async.errors import Outcome
 
-logger = logging.getLogger("kaspi_delivery_async")
+logger: logging.Logger = logging.getLogger("kaspi_delivery_async")
 
 
 @attrs.frozen(kw_only=True)

@@ -8,16 +8,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kaspi_delivery_async._version import __version__
+from kaspi_delivery_async.errors import ConfigurationError
+
 try:
     from opentelemetry import context, metrics, trace
-except ImportError as missing:
-    from kaspi_delivery_async.errors import ConfigurationError
-
+except ImportError as _missing:
     raise ConfigurationError(
         'OpenTelemetry is not installed; install it by: pip install "kaspi-delivery-async[otel]"'
-    ) from missing
-
-from kaspi_delivery_async._version import __version__
+    ) from _missing
 
 if TYPE_CHECKING:
     from contextvars import Token

@@ -69,7 +69,7 @@ class StatusHub:
 
     def __init__(self) -> None:
         self._listeners: dict[str, set[asyncio.Queue[StatusChange]]] = {}
-        self.last_heard = float("-inf")
+        self.last_heard: float = float("-inf")
         """When the last event came, of whatever delivery, on the loop's clock."""
 
     def publish(self, event: DeliveryWebhook) -> None:

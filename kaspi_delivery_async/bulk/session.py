@@ -55,7 +55,7 @@ class Session:
         """Name the passage through an input: several sessions may be parts of one ``run``."""
         self._database = database
         self._owner = uuid.uuid4().hex
-        self.run = run or self._owner
+        self.run: str = run or self._owner
         self._lease = lease
         self._clock = clock
         self._claims = GroupedWrites(self._claim_group)

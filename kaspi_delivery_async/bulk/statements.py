@@ -37,7 +37,7 @@ _metadata = MetaData()
 # PostgreSQL sorts them as Python does then, so that everyone locks rows in the same order.
 _Key = String(128).with_variant(String(128, collation="C"), "postgresql")
 
-orders = Table(
+orders: Table = Table(
     "kaspi_delivery_orders",
     _metadata,
     # The idempotency key: two orders that shared one would be one order to the API as well.
@@ -58,14 +58,14 @@ orders = Table(
     Column("error", Text),
 )
 
-owners = Table(
+owners: Table = Table(
     "kaspi_delivery_runs",
     _metadata,
     Column("owner", String(32), primary_key=True),
     Column("alive_until", Float(53), nullable=False),
 )
 
-environments = Table(
+environments: Table = Table(
     "kaspi_delivery_journal",
     _metadata,
     Column("number", Integer, primary_key=True, autoincrement=False),

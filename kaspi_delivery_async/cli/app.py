@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     import io
 
 # Plain help, without boxes: it reads the same in a pipe, and comes without importing rich.
-app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
+app: typer.Typer = typer.Typer(
+    add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None
+)
 app.command()(demo)
 app.command()(deliveries.create)
 app.command()(deliveries.get)

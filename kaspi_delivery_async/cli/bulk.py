@@ -13,7 +13,7 @@ from typer.core import TyperCommand
 from kaspi_delivery_async.cli.arguments import AsJson, BaseUrl, EnvironmentName, connect
 from kaspi_delivery_async.errors import ConfigurationError
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+app: typer.Typer = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 
 LOCAL = "local"
 """What `--dask` means by itself: a cluster of processes on this machine."""

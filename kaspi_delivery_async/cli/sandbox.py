@@ -17,7 +17,7 @@ from kaspi_delivery_async.errors import ConfigurationError
 if TYPE_CHECKING:
     from kaspi_delivery_async.sandbox import Sandbox
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+app: typer.Typer = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 
 EXAMPLE_ORDER = """{
     "externalOrderId": "order-742",

@@ -17,7 +17,7 @@ from kaspi_delivery_async.errors import ConfigurationError, InvalidRequestError
 if TYPE_CHECKING:
     from kaspi_delivery_async.webhooks import Store, WebhookVerifier
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+app: typer.Typer = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 
 StoreLocation = Annotated[
     str,

@@ -107,7 +107,7 @@ class Log(Sequence[_T], Generic[_T]):
     def __init__(self, keep: int) -> None:
         self._keep = keep
         self._entries: dict[int, _T] = {}
-        self.total = 0
+        self.total: int = 0
 
     def append(self, entry: _T) -> int:
         """Add an entry and return its number."""

@@ -41,7 +41,7 @@ _metadata = MetaData()
 # SQLite counts rows by itself in a column of the type INTEGER only.
 _Number = BigInteger().with_variant(Integer, "sqlite")
 
-events = Table(
+events: Table = Table(
     "kaspi_delivery_events",
     _metadata,
     Column("number", _Number, primary_key=True, autoincrement=True),

@@ -15,7 +15,7 @@ class Board:
 
     def __init__(self, orders: Iterable[DeliveryRequest]) -> None:
         """Begin with orders of which nothing is known."""
-        self.entries = {order.external_order_id: Entry(order=order) for order in orders}
+        self.entries: dict[str, Entry] = {order.external_order_id: Entry(order=order) for order in orders}
         self.news: list[tuple[str, StatusChange]] = []
         self._cancelling = False
 
