@@ -75,3 +75,10 @@ def tests(session: nox.Session) -> None:
     session.run("coverage", "combine", "--quiet")
     # What talks to PostgreSQL is covered only where there is one.
     session.run("coverage", "report", *([] if "KASPI_TEST_POSTGRES" in os.environ else ["--fail-under=95"]))
+
+
+@nox.session(python=NEWEST, default=False)
+def bench(session: nox.Session) -> None:
+    """Measure the speed beside that of others; takes its time, and wants a quiet machine."""
+    session.install("--editable", f".[{EXTRAS}]", *nox.project.dependency_groups(GROUPS, "bench"))
+    session.run("python", "-m", "benchmarks", *session.posargs)

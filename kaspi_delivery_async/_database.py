@@ -125,6 +125,7 @@ class Database:
         self.is_postgresql: bool = isinstance(place, str)
         """Whether it is PostgreSQL, and not SQLite."""
         self._name = "the PostgreSQL database" if isinstance(place, str) else str(place)
+        self._failures = _failures(place)
         self._reader = _postgresql_engine(place) if isinstance(place, str) else _sqlite_engine(place)
         self._writer = self._reader.execution_options(**{_WRITES: True})  # over the same connections
 
@@ -140,7 +141,7 @@ class Database:
         database = cls(place)
         try:
             if isinstance(place, Path):
-                with _translated(database._name):
+                with database._translated():
                     await asyncio.to_thread(_prepare_file, place)
             async with database.writing() as connection:
                 if database.is_postgresql:
@@ -162,14 +163,14 @@ class Database:
     @asynccontextmanager
     async def reading(self) -> AsyncGenerator[AsyncConnection]:
         """Give a transaction that only reads."""
-        with _translated(self._name):
+        with self._translated():
             async with self._reader.begin() as connection:
                 yield connection
 
     @asynccontextmanager
     async def writing(self) -> AsyncGenerator[AsyncConnection]:
         """Give a transaction that may write; on SQLite no other process writes from its beginning to its end."""
-        with _translated(self._name):
+        with self._translated():
             async with self._writer.begin() as connection:
                 yield connection
 
@@ -177,14 +178,31 @@ class Database:
         """Close the connections."""
         await self._reader.dispose()
 
+    @contextmanager
+    def _translated(self) -> Generator[None]:
+        try:
+            yield
+        except self._failures as error:
+            # With the driver's own error, if there is one: it tells what happened, and quotes no parameters.
+            cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
+            raise StorageError(f"{self._name} cannot be used: {_reason(cause)}") from cause
+
 
 async def connect_postgresql(dsn: str) -> Any:
     """Open a connection of asyncpg's own, outside of any `Database`; its errors are asyncpg's and ``OSError``."""
-    asyncpg: Any = _driver("asyncpg", extra="postgres")
-    return await asyncpg.connect(dsn, timeout=BUSY_TIMEOUT)
+    return await _driver("asyncpg", extra="postgres").connect(dsn, timeout=BUSY_TIMEOUT)
 
 
-def _driver(name: str, *, extra: str) -> object:
+def _failures(place: Place) -> tuple[type[Exception], ...]:
+    """List what a database raises when it fails; raises `ConfigurationError` if its driver is not installed."""
+    if isinstance(place, Path):
+        _driver("aiosqlite", extra="store")
+        return SQLAlchemyError, sqlite3.Error, OSError
+    # SQLAlchemy 2.0 lets the driver's errors through as they are while it connects.
+    return SQLAlchemyError, OSError, _driver("asyncpg", extra="postgres").PostgresError
+
+
+def _driver(name: str, *, extra: str) -> Any:
     try:
         return importlib.import_module(name)
     except ImportError as missing:
@@ -194,7 +212,6 @@ def _driver(name: str, *, extra: str) -> object:
 
 
 def _postgresql_engine(dsn: str) -> AsyncEngine:
-    _driver("asyncpg", extra="postgres")
     return create_async_engine(
         "postgresql+asyncpg://",
         async_creator=lambda: connect_postgresql(dsn),
@@ -207,7 +224,6 @@ def _postgresql_engine(dsn: str) -> AsyncEngine:
 
 
 def _sqlite_engine(path: Path) -> AsyncEngine:
-    _driver("aiosqlite", extra="store")
     engine = create_async_engine(
         URL.create("sqlite+aiosqlite", database=str(path)),
         # The driver's own transactions would begin only at the first write, too late to wait for a lock.
@@ -267,16 +283,6 @@ def _create(connection: Connection, schema: Schema, name: str) -> None:
             f"the tables of {schema.component} in {name} have version {version}, made by {age} kaspi-delivery-async; "
             f"this one reads version {schema.version}: use the release that made them, or another database"
         )
-
-
-@contextmanager
-def _translated(name: str) -> Generator[None]:
-    try:
-        yield
-    except (SQLAlchemyError, sqlite3.Error, OSError) as error:
-        # With the driver's own error, if there is one: it tells what happened, and quotes no parameters.
-        cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
-        raise StorageError(f"{name} cannot be used: {_reason(cause)}") from cause
 
 
 def _reason(cause: BaseException) -> str:

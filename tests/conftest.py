@@ -3,9 +3,10 @@
 import asyncio
 from collections.abc import Callable, Mapping
 
-import looptime
 import pytest
 from hypothesis import settings
+
+from tests.support import virtual_time
 
 settings.register_profile("suite", deadline=None, derandomize=True)
 settings.load_profile("suite")
@@ -14,5 +15,5 @@ settings.load_profile("suite")
 def pytest_asyncio_loop_factories(item: pytest.Item) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
     """Run tests marked `looptime` on a loop whose clock jumps over every wait, the others on a real one."""
     if item.get_closest_marker("looptime"):
-        return {"virtual": looptime.new_event_loop}
+        return {"virtual": virtual_time.new_event_loop}
     return {"real": asyncio.new_event_loop}

@@ -8,18 +8,21 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 import attrs
 
 from kaspi_delivery_async._core.answers import is_replay
+from kaspi_delivery_async._core.pace import Pace
 from kaspi_delivery_async.errors import Attempt, KaspiDeliveryError, Outcome
 from kaspi_delivery_async.instrumentation import AttemptDetails, CallDetails, CallResult, Observers, WaitDetails
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from kaspi_delivery_async._core.pace import Pace
     from kaspi_delivery_async._core.transport import Answer
     from kaspi_delivery_async.instrumentation import Instrumentation
     from kaspi_delivery_async.operations import Operation
 
 T = TypeVar("T")
+
+_FREE = Pace()
+"""Stands in until the API key is known, and with it the pace; nothing is sent or spent before."""
 
 _GRAVITY = {Outcome.NOT_SENT: 0, Outcome.REJECTED: 1, Outcome.UNKNOWN: 2}
 
@@ -63,7 +66,7 @@ class Call(Generic[T]):
         """The gravest of all attempts: once one may have arrived, a later refusal does not take that back."""
         self.key_renewed = False
         """Whether a 401 made it ask for the API key again."""
-        self.pace: Pace | None = None
+        self.pace = _FREE
         self._clock = clock
         self._observers = Observers(
             instrumentation, _details(operation.name, operation.method, operation.route, host, port)

@@ -176,15 +176,14 @@ class Engine:
             attempt=len(call.attempts),
             elapsed=call.elapsed,
             remaining=call.remaining,
-            affordable=call.pace is None or call.pace.affords(_cost(error)),
+            affordable=call.pace.affords(_cost(error)),
             policy=self.settings.retry,
         )
 
 
 def _before_wait(failure: AttemptFailed, wait: float) -> None:
     call: Call[object] = failure.call
-    if call.pace is not None:
-        call.pace.spend(_cost(failure.situation.error))
+    call.pace.spend(_cost(failure.situation.error))
     call.wait(wait)
 
 

@@ -4,13 +4,12 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-import looptime
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kaspi_delivery_async import DeliveryClient, KaspiDeliveryError, Limits, Outcome, RetryPolicy, Timeout
-from tests.support import plays
+from tests.support import plays, virtual_time
 from tests.support.orders import order
 from tests.support.raw_server import GOOD_BODY, Play, RawServer
 
@@ -80,5 +79,5 @@ def test_a_call_is_safe_whatever_happens(
             if outcome is Outcome.NOT_SENT:
                 assert server.requests == []
 
-    with asyncio.Runner(loop_factory=looptime.new_event_loop) as runner:
+    with asyncio.Runner(loop_factory=virtual_time.new_event_loop) as runner:
         runner.run(call())
