@@ -78,6 +78,13 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session(python=NEWEST, default=False)
+def kill(session: nox.Session) -> None:
+    """Kill a bulk run at 300 points and resume it each time; takes half an hour."""
+    install(session, "test")
+    session.run("python", "-m", "tests.bulk.kill_harness", "--points", "300", *session.posargs)
+
+
+@nox.session(python=NEWEST, default=False)
 def bench(session: nox.Session) -> None:
     """Measure the speed beside that of others; takes its time, and wants a quiet machine."""
     session.install("--editable", f".[{EXTRAS}]", *nox.project.dependency_groups(GROUPS, "bench"))

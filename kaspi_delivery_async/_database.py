@@ -257,12 +257,13 @@ def _prepare_file(path: Path) -> None:
 
 def _switch_to_wal(connection: sqlite3.Connection) -> None:
     """Keep a write-ahead log, so that readers and the writer do not wait for each other."""
+    # When two switch at the same time, SQLite gives up at once; so all of the waiting is done here.
+    connection.execute("PRAGMA busy_timeout = 0")
     deadline = time.monotonic() + BUSY_TIMEOUT
     while True:
         try:
             connection.execute("PRAGMA journal_mode = WAL")
         except sqlite3.OperationalError as error:
-            # When two switch at the same time, SQLite gives up at once, whatever its own timeout.
             if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
                 raise
             time.sleep(0.01)

@@ -86,6 +86,11 @@ class DeliveryClient:
         )
         self._engine = Engine(endpoint, Settings(timeout=timeout, retry=retry, limits=limits))
 
+    @property
+    def base_url(self) -> str:
+        """The URL that is called, without a trailing slash."""
+        return self._engine.endpoint.base_url
+
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> Self:
         """Set up a client from ``KASPI_API_KEY``, ``KASPI_ENVIRONMENT`` (``sandbox`` if unset) and ``KASPI_BASE_URL``.

@@ -67,7 +67,7 @@ async def create_deliveries(
     if concurrency < 1:
         raise ConfigurationError(f"create_deliveries: concurrency is {concurrency!r}; it must be 1 or more")
     work = _Run(client, journal, concurrency=concurrency, on_pause=on_pause)
-    work.session = await journal.begin(urlsplit(base_url_of(client)).netloc, run=run, stop=work.finish)
+    work.session = await journal.begin(urlsplit(client.base_url).netloc, run=run, stop=work.finish)
     try:
         work.start(as_lines(orders))
         while (result := await work.next_result()) is not None:
@@ -76,11 +76,6 @@ async def create_deliveries(
         await work.finish()
     if work.failure is not None:
         raise work.failure
-
-
-def base_url_of(client: DeliveryClient) -> str:
-    """Return where a client sends to."""
-    return client._engine.endpoint.base_url  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - the package's own
 
 
 class _Run:

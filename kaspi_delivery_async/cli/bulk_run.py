@@ -122,14 +122,13 @@ async def create_on_dask(
     """Create deliveries on a Dask cluster; without an address, on one of this machine."""
     from kaspi_delivery_async.bulk.chunks import create_deliveries_on  # noqa: PLC0415 - rarely needed
     from kaspi_delivery_async.bulk.dask import DaskExecutor  # noqa: PLC0415 - rarely needed
-    from kaspi_delivery_async.bulk.runner import base_url_of  # noqa: PLC0415 - rarely needed
 
     if address is not None and isinstance(parse_location(journal), Path):
         raise ConfigurationError("several machines cannot share an SQLite file; give a PostgreSQL URL as --journal")
     async with DaskExecutor(address) as executor:
         return await report.follow(
             create_deliveries_on(
-                executor, orders, base_url=base_url_of(client), journal=journal, concurrency=concurrency, rate=rate
+                executor, orders, base_url=client.base_url, journal=journal, concurrency=concurrency, rate=rate
             )
         )
 

@@ -85,7 +85,7 @@ def test_an_unsafe_base_url_is_refused(url: str, message: str) -> None:
     ],
 )
 def test_a_safe_base_url_is_accepted(url: str) -> None:
-    DeliveryClient("key", base_url=url)
+    assert DeliveryClient("key", base_url=url).base_url == url.rstrip("/")
 
 
 @given(st.text())
