@@ -68,10 +68,14 @@ def example(session: nox.Session) -> None:
 
 @nox.session(python=PRESENT)
 def tests(session: nox.Session) -> None:
-    """Run all tests, with every line and branch of the package covered."""
+    """Run all tests; on the newest Python, every line and branch of the package must be covered by them."""
     install(session, "codegen", "test")
+    pytest = ["pytest", "--ignore=tests/codegen", *session.posargs]
+    if session.python != NEWEST:
+        session.run(*pytest)
+        return
     session.run("coverage", "erase")
-    session.run("coverage", "run", "-m", "pytest", "--ignore=tests/codegen", *session.posargs)
+    session.run("coverage", "run", "-m", *pytest)
     session.run("coverage", "combine", "--quiet")
     # What talks to PostgreSQL is covered only where there is one.
     session.run("coverage", "report", *([] if "KASPI_TEST_POSTGRES" in os.environ else ["--fail-under=95"]))

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import attrs
 
-from kaspi_delivery_async.errors import ConfigurationError, KaspiDeliveryError
+from kaspi_delivery_async.errors import ConfigurationError, StorageError
 
 try:
     from sqlalchemy import URL, Column, Integer, MetaData, String, Table, event, insert, select, text
@@ -71,10 +71,6 @@ _LASTING_FILE = (FileNotFoundError, NotADirectoryError, PermissionError)
 
 _LASTING_POSTGRESQL = ("28", "3D", "3F", "42")
 """Classes of SQLSTATE that no later attempt will mend: wrong credentials, no such database or schema, no permission."""
-
-
-class StorageError(KaspiDeliveryError):
-    """The database did not do what was asked: not reachable, locked, or full. It may be mended and asked again."""
 
 
 @attrs.frozen(kw_only=True)

@@ -22,7 +22,8 @@
     ├── TrackingError
     │   ├── WaitTimeoutError          the status was not reached in time
     │   └── DeliveryCancelledError    the delivery was cancelled on the way
-    └── WebhookVerificationError      ``.reason`` says which rule the message broke
+    ├── WebhookVerificationError      ``.reason`` says which rule the message broke
+    └── StorageError                  the database of the inbox or the journal did not do what was asked
 
 Every error answers the question that matters after a failed create, *may a courier already be on
 the way?*, with ``.outcome``. No text of an error quotes what was sent or what the server said, so
@@ -259,3 +260,7 @@ class WebhookVerificationError(KaspiDeliveryError):
     def __init__(self, reason: str, problem: str) -> None:
         super().__init__(f"{problem} ({reason})", operation="verify_webhook", outcome=Outcome.REJECTED)
         self.reason = reason
+
+
+class StorageError(KaspiDeliveryError):
+    """The database did not do what was asked: not reachable, locked, or full. It may be mended and asked again."""

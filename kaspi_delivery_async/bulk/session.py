@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from kaspi_delivery_async._database import StorageError
 from kaspi_delivery_async.bulk import statements
 from kaspi_delivery_async.bulk.decisions import Known, Step, is_young, next_step
 from kaspi_delivery_async.bulk.grouping import GroupedWrites
 from kaspi_delivery_async.bulk.records import UNFINISHED, OrderState
-from kaspi_delivery_async.errors import ConfigurationError
+from kaspi_delivery_async.errors import ConfigurationError, StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

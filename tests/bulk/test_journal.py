@@ -9,8 +9,8 @@ import pytest
 from aiohttp import web
 from sqlalchemy import select
 
-from kaspi_delivery_async import ConfigurationError, DeliveryClient, RetryPolicy, Timeout
-from kaspi_delivery_async._database import Database, StorageError
+from kaspi_delivery_async import ConfigurationError, DeliveryClient, RetryPolicy, StorageError, Timeout
+from kaspi_delivery_async._database import Database
 from kaspi_delivery_async.bulk import Journal, Line, OrderState, Paused, create_deliveries, statements
 from kaspi_delivery_async.bulk.journal import PAGE
 from kaspi_delivery_async.bulk.records import prepare

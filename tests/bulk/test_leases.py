@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from kaspi_delivery_async import DeliveryClient
-from kaspi_delivery_async._database import StorageError
+from kaspi_delivery_async import DeliveryClient, StorageError
 from kaspi_delivery_async.bulk import Journal, Line
 from kaspi_delivery_async.bulk.records import prepare
 from kaspi_delivery_async.bulk.session import Session

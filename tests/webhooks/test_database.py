@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Column, Integer, MetaData, Table, func, insert, select, text
 
-from kaspi_delivery_async import ConfigurationError, _database
-from kaspi_delivery_async._database import Database, Schema, StorageError, parse_location
+from kaspi_delivery_async import ConfigurationError, StorageError, _database
+from kaspi_delivery_async._database import Database, Schema, parse_location
 
 metadata = MetaData()
 numbers = Table("numbers", metadata, Column("number", Integer, nullable=False))
