@@ -79,9 +79,10 @@ async def exchange(
         ) as response:
             return Answer(response.status, response.headers, await _read(response))
     except (aiohttp.ClientError, OSError) as error:
-        translated = _translated(error)
-        # Once the request has left, the error's text may quote what the server sent.
-        raise translated from (error if translated.outcome is Outcome.NOT_SENT else None)
+        failure = error
+    translated = _translated(failure)
+    # Once the request has left, the original may quote what the server sent: it must not even be the context.
+    raise translated from (failure if translated.outcome is Outcome.NOT_SENT else None)
 
 
 @functools.lru_cache(maxsize=8)

@@ -65,6 +65,7 @@ class RawServer:
         self._script: Iterator[Play] = chain(plays, repeat(last))
         self.requests: list[Request] = []
         """Every request that was read to its end."""
+        self._closing = False
         self._handlers: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
 
     async def __aenter__(self) -> Self:
@@ -76,6 +77,7 @@ class RawServer:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        self._closing = True
         self._server.close()
         handlers = dict(self._handlers)
         for handler, writer in handlers.items():
@@ -84,6 +86,9 @@ class RawServer:
         await asyncio.gather(*handlers, return_exceptions=True)
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._closing:
+            writer.transport.abort()
+            return
         handler = asyncio.create_task(self._serve(reader, writer))
         self._handlers[handler] = writer
         handler.add_done_callback(self._handlers.pop)
