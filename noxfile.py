@@ -70,7 +70,7 @@ def example(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Run all tests; on the newest Python, every line and branch of the package must be covered by them."""
     install(session, "codegen", "test")
-    pytest = ["pytest", "--ignore=tests/codegen", *session.posargs]
+    pytest = ["pytest", "--numprocesses=auto", "--ignore=tests/codegen", *session.posargs]
     if session.python != NEWEST:
         session.run(*pytest)
         return
