@@ -22,6 +22,7 @@ from kaspi_delivery_async.sandbox import Sandbox
 from tests.support import plays
 from tests.support.orders import order
 from tests.support.raw_server import RawServer
+from tests.support.silence import silent_server
 
 
 def free_port() -> int:
@@ -123,15 +124,8 @@ async def test_no_time_at_all_sends_nothing() -> None:
 @pytest.mark.looptime
 async def test_a_connection_that_does_not_come_about_has_sent_nothing() -> None:
     """A server that accepts but never finishes the TLS handshake has not seen a byte of the request."""
-
-    async def ignore(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.read()
-        writer.close()
-
-    server = await asyncio.start_server(ignore, "127.0.0.1", 0)
-    async with server:
-        url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        async with DeliveryClient("key", base_url=url) as client:
+    with silent_server() as port:
+        async with DeliveryClient("key", base_url=f"https://127.0.0.1:{port}") as client:
             with pytest.raises(DeadlineExceededError, match="no connection within") as caught:
                 await client.send_test_webhook("http://127.0.0.1/", "delivery.created")
     assert caught.value.outcome is Outcome.NOT_SENT

@@ -10,6 +10,7 @@ import pytest
 
 from kaspi_delivery_async.sandbox import Clock, Sandbox
 from tests.sandbox.support import Caller, Receiver, delivery_description, signature
+from tests.support.silence import silent_server
 
 DAY = 24 * 3600
 SCHEDULE = [0, 60, 180, 420, 900, 1860, 3780, 7620, 15300, 30660, 61380]
@@ -73,16 +74,11 @@ async def test_any_2xx_ends_the_attempts_and_nothing_else_does(statuses: list[in
 
 @pytest.mark.looptime
 async def test_a_receiver_has_five_seconds() -> None:
-    async def stall(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.read()
-        writer.close()
-
-    server = await asyncio.start_server(stall, "127.0.0.1", 0)
-    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
-    async with server, Sandbox(webhook_url=url) as sandbox, Caller(sandbox) as call:
-        await call.create()
-        await sandbox.settle()
-        (attempt,) = sandbox.webhook_attempts
+    with silent_server() as port:
+        async with Sandbox(webhook_url=f"http://127.0.0.1:{port}/") as sandbox, Caller(sandbox) as call:
+            await call.create()
+            await sandbox.settle()
+            (attempt,) = sandbox.webhook_attempts
     assert (attempt.status, attempt.error) == (None, "no answer within 5 seconds")
     assert attempt.duration == pytest.approx(5, abs=0.01)
 
@@ -191,16 +187,10 @@ async def test_many_deliveries_are_each_told_in_order() -> None:
 
 
 async def test_stopping_breaks_attempts_off_and_leaves_no_task() -> None:
-    async def stall(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.read()
-        writer.close()
-
-    server = await asyncio.start_server(stall, "127.0.0.1", 0)
-    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
-    async with server:
+    with silent_server() as port:
         before = asyncio.all_tasks()
-        async with Sandbox(webhook_url=url) as sandbox, Caller(sandbox) as call:
+        async with Sandbox(webhook_url=f"http://127.0.0.1:{port}/") as sandbox, Caller(sandbox) as call:
             await call.create()
-        left = {task for task in asyncio.all_tasks() - before if "stall" not in repr(task.get_coro())}
+        left = asyncio.all_tasks() - before
     assert left == set()
     assert json.loads(sandbox.requests[0].body)["externalOrderId"] == "order-742"
