@@ -97,7 +97,7 @@ class _TracedCall:
             "server.port": call.port,
         }
         self._call = _Current(telemetry.tracer.start_span(call.operation, attributes=self._operation))
-        self._attempt: _Current | None = None
+        self._attempt: _Current
 
     def attempt_started(self, number: int) -> None:
         span = self._telemetry.tracer.start_span(
@@ -113,10 +113,8 @@ class _TracedCall:
         result: dict[str, str | int] = {}
         if attempt.status is not None:
             result["http.response.status_code"] = attempt.status
-        if self._attempt is not None:
-            self._attempt.span.set_attributes(result)
-            self._attempt.end(attempt.error)
-            self._attempt = None
+        self._attempt.span.set_attributes(result)
+        self._attempt.end(attempt.error)
         if attempt.error is not None:
             result["error.type"] = attempt.error
         self._telemetry.attempts.record(attempt.duration, {**self._request, **result})

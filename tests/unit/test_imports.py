@@ -95,6 +95,9 @@ def test_the_package_works_without_its_extras() -> None:
         "builtins.__import__ = guard\n"
         "import kaspi_delivery_async, kaspi_delivery_async.webhooks, kaspi_delivery_async.sandbox\n"
         "kaspi_delivery_async.DeliveryClient('key')\n"
+        "try: import kaspi_delivery_async.otel\n"
+        "except kaspi_delivery_async.ConfigurationError as error: assert 'kaspi-delivery-async[otel]' in str(error)\n"
+        "else: raise AssertionError('it was blocked')\n"
     )
     subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)  # noqa: S603 - our own code
 
