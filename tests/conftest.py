@@ -1,6 +1,7 @@
 """Virtual time for tests marked `looptime`, and what all tests share."""
 
 import asyncio
+import signal
 from collections.abc import Callable, Mapping
 
 import pytest
@@ -10,6 +11,9 @@ from tests.support import virtual_time
 
 settings.register_profile("suite", deadline=None, derandomize=True)
 settings.load_profile("suite")
+
+# Who starts the tests in the background may have SIGINT ignored, which processes inherit: Ctrl-C would do nothing.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_asyncio_loop_factories(item: pytest.Item) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:

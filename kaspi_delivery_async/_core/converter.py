@@ -7,14 +7,16 @@ unknown enum members keep their text.
 
 from __future__ import annotations
 
+import functools
 from datetime import datetime
 from types import GenericAlias, NoneType, UnionType
 from typing import TYPE_CHECKING, Any, TypeVar, cast, get_args, get_origin
 
 import attrs
 from cattrs import ClassValidationError, Converter, IterableValidationError
-from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
+from cattrs.gen import make_dict_structure_fn, override
 
+from kaspi_delivery_async._core.quick import Field, quick_structurer, quick_unstructurer
 from kaspi_delivery_async._open_enum import OpenEnum
 
 if TYPE_CHECKING:
@@ -81,11 +83,14 @@ def _structure_integer(value: object, _: object) -> int:
     raise _WrongTypeError("an integer", value)
 
 
+_parse_time = datetime.fromisoformat
+
+
 def _structure_datetime(value: object, _: object) -> datetime:
     if not isinstance(value, str):
         raise _WrongTypeError("an RFC 3339 time", value)
     try:
-        moment = datetime.fromisoformat(value.upper())  # RFC 3339 allows "t" and "z"
+        moment = _parse_time(value.upper())  # RFC 3339 allows "t" and "z"
     except ValueError:
         raise _WrongTypeError("an RFC 3339 time", value) from None
     if moment.tzinfo is None:
@@ -94,11 +99,17 @@ def _structure_datetime(value: object, _: object) -> datetime:
 
 
 def _structure_open_enum(value: object, enum: type[OpenEnum]) -> OpenEnum:
-    return enum(_structure_string(value, str))
+    member = _members(enum).get(value) if type(value) is str else None
+    return member or enum(_structure_string(value, str))
+
+
+@functools.cache
+def _members(enum: type[OpenEnum]) -> dict[str, OpenEnum]:
+    return {str(member): member for member in enum}
 
 
 def _optional_structurer(annotation: Any, converter: Converter) -> Callable[[object, object], Any]:
-    (inner,) = (argument for argument in get_args(annotation) if argument is not NoneType)
+    inner = _without_none(annotation)
     structure_inner = converter.get_structure_hook(inner)
 
     def structure_optional(value: object, _: object) -> Any:
@@ -108,16 +119,16 @@ def _optional_structurer(annotation: Any, converter: Converter) -> Callable[[obj
 
 
 def _model_structurer(model: type[Any], converter: Converter) -> Callable[[object, object], Any]:
+    if converter.detailed_validation:
+        return _thorough_structurer(model, converter)
+    fields = _fields(model, converter.get_structure_hook)
+    return quick_structurer(model, fields, refuse=functools.partial(_WrongTypeError, "an object"))
+
+
+def _thorough_structurer(model: type[Any], converter: Converter) -> Callable[[object, object], Any]:
     attrs.resolve_types(model)
-    from_dict = make_dict_structure_fn(
-        model,
-        converter,
-        _cattrs_detailed_validation=converter.detailed_validation,
-        **_overrides(model),
-    )
-    if not converter.detailed_validation and any(field.default is attrs.NOTHING for field in attrs.fields(model)):
-        # Looking up what is required raises TypeError for anything but an object.
-        return cast("Callable[[object, object], Any]", from_dict)
+    wire_names: dict[str, Any] = {field.name: override(rename=_wire_name(field)) for field in attrs.fields(model)}
+    from_dict = make_dict_structure_fn(model, converter, **wire_names)
 
     def structure_model(value: object, _: object) -> Any:
         if not isinstance(value, dict):
@@ -159,19 +170,8 @@ def _unstructure_datetime(value: object) -> str:
 
 
 def _model_unstructurer(model: type[Any], converter: Converter) -> Callable[[object], dict[str, Any]]:
-    attrs.resolve_types(model)
-    to_dict = make_dict_unstructure_fn(
-        model,
-        converter,
-        **_overrides(model),
-    )
-
-    def unstructure_model(value: object) -> dict[str, Any]:
-        if not isinstance(value, model):
-            raise _WrongTypeError(model.__name__, value)
-        return to_dict(value)
-
-    return unstructure_model
+    fields = _fields(model, converter.get_unstructure_hook)
+    return quick_unstructurer(model, fields, refuse=functools.partial(_WrongTypeError, model.__name__))
 
 
 def _tuple_unstructurer(annotation: Any, converter: Converter) -> Callable[[object], list[Any]]:
@@ -193,11 +193,25 @@ def _is_optional(annotation: object) -> bool:
     return get_origin(annotation) is UnionType and NoneType in get_args(annotation)
 
 
-def _overrides(model: type[Any]) -> dict[str, Any]:
-    return {
-        field.name: override(rename=_wire_name(field), omit_if_default=field.default is None)
+def _without_none(annotation: Any) -> Any:
+    if not _is_optional(annotation):
+        return annotation
+    (inner,) = (argument for argument in get_args(annotation) if argument is not NoneType)
+    return inner
+
+
+def _fields(model: type[Any], hook: Callable[[Any], Callable[..., Any]]) -> list[Field]:
+    attrs.resolve_types(model)
+    return [
+        Field(
+            name=field.name,
+            wire_name=_wire_name(field),
+            kind=_without_none(field.type),
+            is_optional=_is_optional(field.type),
+            convert=hook(_without_none(field.type)),
+        )
         for field in attrs.fields(model)
-    }
+    ]
 
 
 def _wire_name(field: attrs.Attribute[Any]) -> str:
