@@ -11,9 +11,12 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 R = TypeVar("R")
 
+LARGEST_GROUP = 500
+"""Items of one write: databases bound the number of parameters of a statement."""
+
 
 class GroupCommit(Generic[T, R]):
-    """Collects items while a write is under way, and writes them all with the next one.
+    """Collects items while a write is under way, and writes them with the next one.
 
     A lone item is written at once; under load the groups grow, so that no queue does.
     """
@@ -33,13 +36,13 @@ class GroupCommit(Generic[T, R]):
         return await written
 
     async def settle(self) -> None:
-        """Wait until nothing is being written."""
+        """Wait until all is written."""
         if self._writing is not None:
             await asyncio.wait([self._writing])
 
     async def _run(self) -> None:
         while self._waiting:
-            group, self._waiting = self._waiting, []
+            group, self._waiting = self._waiting[:LARGEST_GROUP], self._waiting[LARGEST_GROUP:]
             try:
                 results = await self._write([item for item, _ in group])
             except Exception as error:  # noqa: BLE001 - it goes to those who submitted

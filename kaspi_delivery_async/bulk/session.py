@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from kaspi_delivery_async._group_commit import GroupCommit
 from kaspi_delivery_async.bulk import statements
 from kaspi_delivery_async.bulk.decisions import Known, Step, is_young, next_step
-from kaspi_delivery_async.bulk.grouping import GroupedWrites
 from kaspi_delivery_async.bulk.records import UNFINISHED, OrderState
 from kaspi_delivery_async.errors import ConfigurationError, StorageError
 
@@ -57,8 +57,8 @@ class Session:
         self.run: str = run or self._owner
         self._lease = lease
         self._clock = clock
-        self._claims = GroupedWrites(self._claim_group)
-        self._ends = GroupedWrites(self._end_group)
+        self._claims = GroupCommit(self._claim_group)
+        self._ends = GroupCommit(self._end_group)
 
     async def open(self, environment: str) -> None:
         """Begin; raises `ConfigurationError` if the journal is for another environment."""
@@ -76,8 +76,8 @@ class Session:
 
     async def close(self) -> None:
         """Write what is still to be written, and let others have the orders that were not finished."""
-        await self._claims.finish()
-        await self._ends.finish()
+        await self._claims.settle()
+        await self._ends.settle()
         self._heartbeat.cancel()
         await asyncio.wait([self._heartbeat])
         try:
@@ -91,7 +91,7 @@ class Session:
 
         Raises `StorageError`: nothing may be sent then.
         """
-        return await self._claims.add(order)
+        return await self._claims.submit(order)
 
     def may_send(self, claim: Claim) -> bool:
         """Whether the key of a claimed order can still be trusted."""
@@ -99,7 +99,7 @@ class Session:
 
     async def end(self, order: Order, claim: Claim, verdict: Verdict) -> None:
         """Write down what became of an order that was sent; raises `StorageError`."""
-        await self._ends.add((order, claim, verdict))
+        await self._ends.submit((order, claim, verdict))
 
     async def _claim_group(self, orders: Sequence[Order]) -> list[Claim]:
         now = self._clock()

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from kaspi_delivery_async._group_commit import GroupCommit
+from kaspi_delivery_async._group_commit import LARGEST_GROUP, GroupCommit
 
 
 class Disk:
@@ -35,6 +35,17 @@ async def test_what_comes_during_a_write_goes_with_the_next() -> None:
     assert await first == 10
     assert list(others) == [20, 30]
     assert disk.groups == [[1], [2, 3]]
+
+
+@pytest.mark.looptime
+async def test_a_group_is_bounded() -> None:
+    disk = Disk()
+    commit = GroupCommit(disk.write)
+    numbers = range(2 * LARGEST_GROUP + 1)
+
+    assert await asyncio.gather(*map(commit.submit, numbers)) == [number * 10 for number in numbers]
+
+    assert [len(group) for group in disk.groups] == [LARGEST_GROUP, LARGEST_GROUP, 1]
 
 
 @pytest.mark.looptime
