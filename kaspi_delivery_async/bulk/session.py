@@ -172,7 +172,9 @@ class Session:
         rows = [
             {
                 "b_key": order.key,
+                "b_owner": self._owner,
                 "state": verdict.state,
+                "is_created": verdict.state is OrderState.CREATED,
                 "is_final": verdict.state not in UNFINISHED,
                 # What has certainly not arrived has a key that is as good as new.
                 "sent_at": None if verdict.state in {OrderState.PENDING, OrderState.FAILED} else claim.sent_at,

@@ -14,11 +14,13 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    and_,
     bindparam,
     case,
     delete,
     func,
     null,
+    or_,
     select,
     update,
 )
@@ -150,15 +152,19 @@ def doubt() -> Update:
 
 
 def end() -> Update:
-    """Write down what became of orders that were sent, unless a webhook or another run has done so.
+    """Write down what became of orders that were sent.
 
-    Parameters ``b_key``, ``state``, ``is_final``, ``sent_at``, ``updated_at``, ``delivery_id``, ``tracking_url``,
-    ``error``.
+    A delivery that the API says it made is made, whatever was believed before. Anything else stands back behind a
+    webhook, and behind a run that has taken the order because this one showed no life.
+
+    Parameters ``b_key``, ``b_owner``, ``state``, ``is_created``, ``is_final``, ``sent_at``, ``updated_at``,
+    ``delivery_id``, ``tracking_url``, ``error``.
     """
     names = ("state", "sent_at", "updated_at", "delivery_id", "tracking_url", "error")
+    is_ours = and_(_row.state == OrderState.SENT, _row.owner == bindparam("b_owner"))
     return (
         update(orders)
-        .where(_row.key == bindparam("b_key"), _row.state == OrderState.SENT)
+        .where(_row.key == bindparam("b_key"), or_(bindparam("is_created", type_=Boolean), is_ours))
         .values(
             owner=None,
             body=case((bindparam("is_final", type_=Boolean), null()), else_=_row.body),

@@ -195,17 +195,30 @@ async def test_a_webhook_of_another_order_settles_nothing(journal: Journal, orde
     assert await counts(journal) == {}
 
 
-async def test_an_answer_that_comes_after_the_webhook_changes_nothing(
+async def test_an_answer_that_comes_after_the_webhook_adds_what_it_knows(
     location: str, client: DeliveryClient, sandbox: Sandbox
 ) -> None:
     sandbox.faults.add("create:latency:seconds=0.2")
     async with Journal(location) as journal:
         running = asyncio.create_task(run(client, orders(1), journal))
         await until(lambda: bool(sandbox.requests.total))
-        assert await journal.settle(event("order-0", delivery_id="dlv_of_the_event"))
+        assert await journal.settle(event("order-0"))
+        (result,) = await running
+        entry = (await entries(journal))["order-0"]
+        assert (entry.state, entry.delivery_id) == (OrderState.CREATED, result.delivery_id)
+        assert entry.tracking_url == result.tracking_url is not None
+
+
+async def test_a_lost_answer_takes_back_no_webhook(location: str, client: DeliveryClient, sandbox: Sandbox) -> None:
+    sandbox.faults.add("create:latency:seconds=0.2")
+    hasty = client.with_options(retry=ONE_ATTEMPT, timeout=Timeout(attempt=0.1, total=0.1))
+    async with Journal(location) as journal:
+        running = asyncio.create_task(run(hasty, orders(1), journal))
+        await until(lambda: bool(sandbox.requests.total))
+        assert await journal.settle(event("order-0"))
         await running
         entry = (await entries(journal))["order-0"]
-        assert (entry.state, entry.delivery_id) == (OrderState.CREATED, "dlv_of_the_event")
+        assert (entry.state, entry.delivery_id) == (OrderState.CREATED, "dlv_9")
 
 
 async def test_no_personal_data_stays_of_what_is_final(file: str, client: DeliveryClient, sandbox: Sandbox) -> None:

@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 
 from kaspi_delivery_async import DeliveryClient, StorageError
-from kaspi_delivery_async.bulk import Journal, Line
+from kaspi_delivery_async.bulk import Journal, Line, OrderState
+from kaspi_delivery_async.bulk.decisions import Step, Verdict, put_back
 from kaspi_delivery_async.bulk.records import prepare
 from kaspi_delivery_async.bulk.session import Session
 from kaspi_delivery_async.sandbox import Sandbox
-from tests.bulk.support import counts, made, nothing, once, orders, run, states, until
+from tests.bulk.support import counts, entries, made, nothing, once, orders, run, states, until
 
 
 async def test_two_runs_at_once_create_each_order_once(location: str, client: DeliveryClient, sandbox: Sandbox) -> None:
@@ -52,6 +53,36 @@ async def test_the_orders_of_a_lost_run_are_taken_up_when_its_lease_ends(
             assert states(await run(client, orders(3), journal)) == {"created": 3}
             assert asyncio.get_running_loop().time() - began > 0.2
     assert made(sandbox) == once(3)
+
+
+@pytest.mark.parametrize("first_ends_first", [True, False])
+@pytest.mark.parametrize("first_is_answered", [True, False])
+async def test_a_run_that_lost_its_lease_takes_no_order_back(
+    location: str, *, first_is_answered: bool, first_ends_first: bool
+) -> None:
+    """A run that seemed dead was only slow, and another one has taken its order: a delivery made by either stays."""
+    order = prepare(Line(place="order 1", order=orders(1)[0]))
+    made = Verdict(state=OrderState.CREATED, delivery_id="dlv_1", tracking_url="https://track.kaspi.kz/dlv_1")
+    async with Journal(location, lease=0.05) as one, Journal(location) as other:
+        slow = await one.begin("here", run=None, stop=nothing)
+        slow._heartbeat.cancel()
+        claim = await slow.claim(order)
+        assert not claim.may_have_arrived
+        await asyncio.sleep(0.1)
+        second = await other.begin("here", run=None, stop=nothing)
+        taken = await second.claim(order)
+        assert (taken.step, taken.may_have_arrived) == (Step.SEND, True)
+        ends = [
+            (slow, claim, made if first_is_answered else put_back(may_have_arrived=False)),
+            (second, taken, put_back(may_have_arrived=True) if first_is_answered else made),
+        ]
+        for session, held, verdict in ends if first_ends_first else reversed(ends):
+            await session.end(order, held, verdict)
+        (entry,) = (await entries(other)).values()
+        assert (entry.state, entry.delivery_id) == (OrderState.CREATED, "dlv_1")
+        assert entry.sent_at == pytest.approx(claim.sent_at)
+        await one.leave(slow)
+        await other.leave(second)
 
 
 async def test_a_lease_is_renewed_for_as_long_as_the_run_lives(
