@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Generator
 
     from sqlalchemy import Connection
+    from sqlalchemy.engine.interfaces import DBAPIConnection
 
 BUSY_TIMEOUT = 5.0
 """Seconds to wait for a connection, or for another process's write to end, before it counts as failure."""
@@ -229,8 +230,16 @@ def _sqlite_engine(path: Path) -> AsyncEngine:
         pool_timeout=BUSY_TIMEOUT,
         hide_parameters=True,
     )
+    event.listen(engine.sync_engine, "connect", _prepare_sqlite)
     event.listen(engine.sync_engine, "begin", _begin_sqlite)
     return engine
+
+
+def _prepare_sqlite(connection: DBAPIConnection, _record: object) -> None:
+    # Overwrite what is deleted: it holds phones and addresses. Not every build of SQLite does so by itself.
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA secure_delete = ON")
+    cursor.close()
 
 
 def _begin_sqlite(connection: Connection) -> None:

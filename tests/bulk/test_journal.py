@@ -227,6 +227,15 @@ async def test_no_personal_data_stays_of_what_is_final(file: str, client: Delive
         await run(client, orders(3), journal)
         async with journal._database.reading() as connection:
             assert set((await connection.execute(select(statements.orders.c.body))).scalars()) == {None}
+    content = await asyncio.to_thread(Path(file).read_bytes)
+    assert b"order-1" in content
+    assert not [text for text in PERSONAL if text.encode() in content]
+
+
+async def test_what_is_deleted_is_overwritten(file: str) -> None:
+    """Whatever SQLite was built to do by itself."""
+    async with Journal(file) as journal, journal._database.reading() as connection:
+        assert (await connection.exec_driver_sql("PRAGMA secure_delete")).scalar_one() == 1
 
 
 async def test_the_file_is_its_owners_alone(file: str) -> None:
