@@ -38,8 +38,9 @@ def read_orders(
 ) -> OrderFile:
     """Name a file of orders: CSV with a header, or JSON Lines with one request of the API on each line.
 
-    CSV columns are the paths of an order's fields, such as ``dropoff.contact.phone``, in any order and
-    letter case; ``notes`` may be left out. Cells are stripped of blanks around them.
+    CSV columns are the paths of an order's fields, such as ``dropoff.contact.phone``, in any order; letter
+    case and underscores do not count, ``notes`` may be left out, and an empty column needs no name. Cells
+    are stripped of blanks around them.
 
     Args:
         path: The file; it is read when it is iterated over, anew each time, a line at a time.
@@ -58,7 +59,9 @@ def read_orders(
     kind = format or _FORMATS.get(file.suffix.lower())
     if kind not in {"csv", "jsonl"}:
         raise ConfigurationError(
-            f"cannot tell the format of {file.name} from its name; it is 'csv' or 'jsonl' (format)"
+            f"format is {kind!r}; it must be 'csv' or 'jsonl'"
+            if kind
+            else f"cannot tell the format of {file.name} from its name; it is 'csv' or 'jsonl' (format)"
         )
     if delimiter is not None and (len(delimiter) != 1 or delimiter not in DELIMITERS):
         raise ConfigurationError(f"delimiter is {delimiter!r}; it must be a comma, a semicolon or a tab")

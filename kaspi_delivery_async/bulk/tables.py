@@ -47,7 +47,13 @@ def _columns(model: type[attrs.AttrsInstance], prefix: str = "") -> Iterator[Col
 COLUMNS: tuple[Column, ...] = tuple(_columns(DeliveryRequest))
 """Every column that an order has."""
 
-_BY_PATH = {column.path.casefold(): column for column in COLUMNS}
+
+def _spelling(path: str) -> str:
+    """Return what all ways to write a path have in common: ``parcel.weight_grams`` is ``parcel.weightGrams``."""
+    return path.casefold().replace("_", "")
+
+
+_BY_SPELLING = {_spelling(column.path): column for column in COLUMNS}
 
 
 @attrs.frozen(kw_only=True)
@@ -79,12 +85,14 @@ def read_table(lines: Iterator[str], path: Path, form: CsvFormat) -> Iterator[Li
         raise InvalidRequestError(place(path, 1), f"cannot be read as CSV: {error}") from None
     columns = _matched(names, form, path)
     while True:
-        where = place(path, rows.line_num + 1)
+        number = rows.line_num + 1
+        where = place(path, number)
         try:
             row = next(rows, None)
         except csv.Error as error:
-            # The reader goes on with the line behind; an open quote has swallowed those in between.
-            yield Line(place=where, order=InvalidRequestError(where, f"cannot be read as CSV: {error}"))
+            # The reader goes on with the line behind.
+            swallowed = f"; a quote is open up to line {rows.line_num}" if rows.line_num > number else ""
+            yield Line(place=where, order=InvalidRequestError(where, f"cannot be read as CSV: {error}{swallowed}"))
             continue
         if row is None:
             return
@@ -99,15 +107,16 @@ def _likely_delimiter(header: str) -> str:
 
 def _matched(names: Sequence[str], form: CsvFormat, path: Path) -> list[Column | None]:
     """Find the column that each of the file's columns is, or raise an error that names every problem."""
-    mapped = {name.strip(): field for name, field in form.columns.items()}
+    mapped = {name.strip(): field.strip() for name, field in form.columns.items()}
     problems = [f"it has no column {name!r}, which was to be mapped" for name in mapped if name not in names]
     columns: list[Column | None] = []
     for number, name in enumerate(names, start=1):
         field = mapped.get(name, name)
-        column = _BY_PATH.get(field.strip().casefold())
-        if column is None and (field or name not in mapped):
+        column = _BY_SPELLING.get(_spelling(field))
+        if column is None and field:
+            meant = f", mapped to {field!r}," if name in mapped else ""
             problems.append(
-                f"column {number} ({name!r}) is no field of an order; map it, or ignore it by an empty path"
+                f"column {number} ({name!r}){meant} is no field of an order; map it, or ignore it by an empty path"
             )
         if column is not None and column in columns:
             problems.append(f"column {number} ({name!r}) gives {column.path} a second time")
@@ -131,9 +140,11 @@ def _order(
     values: dict[str, Any] = {}
     problems: list[str] = []
     for column, name, cell in zip(columns, names, row, strict=True):
-        if column is None:
-            continue
         text = cell.strip()
+        if column is None:
+            if text and not name:
+                problems.append("a cell stands below no column name")
+            continue
         problem = _problem(text, column, form)
         if problem is not None:
             shown = column.path if name == column.path else f"{name!r} ({column.path})"

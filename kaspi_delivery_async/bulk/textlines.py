@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 from typing import TYPE_CHECKING
 
+from kaspi_delivery_async.bulk.records import storable
 from kaspi_delivery_async.errors import ConfigurationError, InvalidRequestError
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ _PROBE = "\n\r\t,;\"'{}[]:"
 def checked_encoding(name: str) -> str:
     """Return an encoding's name, or raise `ConfigurationError` if it is none in which lines can be told apart."""
     try:
+        if codecs.lookup(name).name == "utf-8-sig":
+            return "utf-8"  # a mark is looked for anyway
         suitable = _PROBE.encode(name) == _PROBE.encode("ascii")
     except (LookupError, ValueError):
         suitable = False
@@ -44,7 +47,7 @@ def text_lines(path: Path, encoding: str, *, on_bytes: Callable[[int], None]) ->
                 number += 1
                 on_bytes(len(raw))
                 if number == 1:
-                    raw = _without_mark(raw, path)
+                    raw = _without_mark(raw, encoding, path)
                 if len(raw) > LONGEST_LINE:
                     raise InvalidRequestError(
                         place(path, number), f"is longer than {LONGEST_LINE} bytes; is this a file of orders?"
@@ -56,12 +59,14 @@ def text_lines(path: Path, encoding: str, *, on_bytes: Callable[[int], None]) ->
 
 def place(path: Path, line: int) -> str:
     """Name a line."""
-    return f"{path.name}, line {line}"
+    return f"{storable(path.name)}, line {line}"
 
 
-def _without_mark(raw: bytes, path: Path) -> bytes:
+def _without_mark(raw: bytes, encoding: str, path: Path) -> bytes:
     if raw.startswith(_UTF16_MARKS):
         raise InvalidRequestError(path.name, "is UTF-16 text; save it as CSV UTF-8")
+    if raw.startswith(codecs.BOM_UTF8) and codecs.lookup(encoding).name != "utf-8":
+        raise InvalidRequestError(path.name, f"is UTF-8 text, as its first bytes tell, and not {encoding}")
     return raw.removeprefix(codecs.BOM_UTF8)
 
 

@@ -62,7 +62,7 @@ def csv_file(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
 def test_csv_is_read_whatever_its_delimiter_and_mark(csv_file: Path, delimiter: str, encoding: str) -> None:
     write_rows(csv_file, [ROW], delimiter=delimiter, encoding=encoding)
-    assert only(csv_file) == GOOD
+    assert only(csv_file) == only(csv_file, encoding=encoding) == GOOD
 
 
 def test_what_a_kazakh_shops_excel_writes(tmp_path: Path) -> None:
@@ -180,9 +180,27 @@ def test_what_is_no_csv_is_named_and_the_next_row_read(csv_file: Path) -> None:
     assert following.order == GOOD
 
 
-def test_an_open_quote_is_named(csv_file: Path) -> None:
-    csv_file.write_text(f'{",".join(HEADER)}\n"order-1,')
-    assert "orders.csv, line 2: cannot be read as CSV: unexpected end of data" in problem(csv_file)
+def test_an_open_quote_is_named_with_the_lines_that_it_swallows(csv_file: Path) -> None:
+    csv_file.write_text(f'{",".join(HEADER)}\n"order-1,\norder-2\n')
+    text = problem(csv_file)
+    assert text == "orders.csv, line 2: cannot be read as CSV: unexpected end of data; a quote is open up to line 3"
+
+
+def test_an_empty_column_needs_no_name(csv_file: Path) -> None:
+    """Excel writes delimiters behind the last column where cells were used once."""
+    write_rows(csv_file, [ROW, ROW])
+    header, good, other = csv_file.read_text().splitlines()
+    csv_file.write_text(f"{header},,\n{good},,\n{other},,left over\n")
+    first, second = read_orders(csv_file)
+    assert first.order == GOOD
+    assert str(second.order) == "orders.csv, line 3: a cell stands below no column name"
+
+
+def test_letter_case_and_underscores_of_a_column_do_not_count(csv_file: Path) -> None:
+    write_rows(csv_file, [ROW])
+    text = csv_file.read_text().replace("externalOrderId", "EXTERNAL_ORDER_ID").replace("parcel.valueKzt", "Сумма")
+    csv_file.write_text(text)
+    assert only(csv_file, columns={"Сумма": " parcel.value_kzt"}) == GOOD
 
 
 @pytest.mark.parametrize("content", ["", "\n", "  \n"])
@@ -198,13 +216,14 @@ def test_an_empty_file_of_json_lines_is_refused(tmp_path: Path) -> None:
 
 
 def test_missing_and_unknown_columns_are_named_at_once(csv_file: Path) -> None:
-    csv_file.write_text("externalOrderId,Адрес,externalorderid\n")
-    text = refusal(csv_file, columns={"Телефон": "dropoff.contact.phone"})
+    csv_file.write_text("externalOrderId,Адрес,pickup.notes,PICKUP.NOTES\n")
+    text = refusal(csv_file, columns={"Телефон": "dropoff.contact.phone", "externalOrderId": "order"})
     assert "line 1: it has no column 'Телефон', which was to be mapped" in text
+    assert "column 1 ('externalOrderId'), mapped to 'order', is no field of an order" in text
     assert "column 2 ('Адрес') is no field of an order" in text
-    assert "column 3 ('externalorderid') gives externalOrderId a second time" in text
-    assert "it lacks pickup.address" in text
-    assert "pickup.notes" not in text
+    assert "column 4 ('PICKUP.NOTES') gives pickup.notes a second time" in text
+    assert "it lacks externalOrderId, pickup.address" in text
+    assert "dropoff.notes" not in text
 
 
 def test_a_header_that_is_no_csv_is_refused(csv_file: Path) -> None:
@@ -222,6 +241,23 @@ def test_a_wrong_encoding_is_named_with_its_line(csv_file: Path) -> None:
 def test_utf_16_is_recognised(csv_file: Path) -> None:
     write_rows(csv_file, [ROW], encoding="utf-16")
     assert refusal(csv_file) == "orders.csv: is UTF-16 text; save it as CSV UTF-8"
+
+
+def test_a_mark_that_contradicts_the_encoding_is_refused(csv_file: Path) -> None:
+    """Or the couriers would be sent to addresses that nobody can read."""
+    write_rows(csv_file, [ROW], encoding="utf-8-sig")
+    text = refusal(csv_file, encoding="windows-1251")
+    assert text == "orders.csv: is UTF-8 text, as its first bytes tell, and not windows-1251"
+
+
+def test_a_file_name_that_is_no_text_is_shown_as_far_as_it_can_be(tmp_path: Path) -> None:
+    path = tmp_path / "orders-\udcff.csv"
+    try:
+        write_rows(path, [ROW])
+    except OSError:
+        pytest.skip("this file system has no such names")
+    (line,) = read_orders(path)
+    assert line.place == "orders-?.csv, line 2"
 
 
 def test_an_endless_line_is_refused(csv_file: Path) -> None:
@@ -242,7 +278,7 @@ def test_a_file_that_is_not_there_is_refused(csv_file: Path) -> None:
         ({"encoding": "hex"}, "encoding 'hex' is not known"),
         ({"delimiter": "|"}, "delimiter is '|'; it must be a comma"),
         ({"delimiter": ""}, "delimiter is ''; it must be a comma"),
-        ({"format": "xlsx"}, "it is 'csv' or 'jsonl'"),
+        ({"format": "xlsx"}, "format is 'xlsx'; it must be 'csv' or 'jsonl'"),
     ],
 )
 def test_a_setting_that_makes_no_sense_is_refused(csv_file: Path, options: Mapping[str, str], named: str) -> None:
