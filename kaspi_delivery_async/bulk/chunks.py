@@ -56,7 +56,10 @@ class Executor(Protocol):
     """How many chunks run at once."""
 
     async def run(self, job: Job, chunk: Chunk) -> list[Result]:
-        """Have `run_chunk` done by a worker; if that one is lost, by another. Raises what `run_chunk` raises."""
+        """Have `run_chunk` done by a worker; if that one is lost, by another. Raises what `run_chunk` raises.
+
+        Cancelling it returns when the chunk takes no more orders and those in flight have ended.
+        """
         ...
 
 
@@ -84,7 +87,7 @@ async def create_deliveries_on(
 ) -> AsyncGenerator[Result]:
     """Create a delivery for each order on the workers of ``executor``, and yield what became of it, chunk by chunk.
 
-    It behaves as `create_deliveries` does: what ends the run, ends it when the chunks under way have
+    It behaves as `create_deliveries` does: what ends the run, ends it when the orders in flight have
     ended, and the same call continues it.
 
     Args:
@@ -125,6 +128,8 @@ async def create_deliveries_on(
                     for result in task.result():
                         yield result
     finally:
+        for task in under_way:
+            task.cancel()
         if under_way:
             await asyncio.gather(*under_way, return_exceptions=True)
 

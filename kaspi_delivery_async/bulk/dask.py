@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import os
+import signal
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any, Self
 
@@ -55,6 +57,7 @@ class DaskExecutor:
                         threads_per_worker=1,
                         host="127.0.0.1",
                         dashboard_address=None,
+                        preload=[__name__],
                         asynchronous=True,
                     )
                 )
@@ -81,14 +84,41 @@ class DaskExecutor:
     async def run(self, job: Job, chunk: Chunk) -> list[Result]:
         """See `Executor.run`."""
         key = f"kaspi-delivery-{job.run}-{chunk.number}"
+        future = self._client.submit(_run_named, key, job, chunk, key=key, pure=False)
         try:
-            return await self._client.submit(run_chunk, job, chunk, key=key, pure=False)  # type: ignore[no-any-return]
+            return await future  # type: ignore[no-any-return]
+        except asyncio.CancelledError:
+            await future.cancel()  # Dask does not stop what has begun, it only begins no more
+            await self._client.run(_stop, key, on_error="ignore")
+            raise
         except _distributed().KilledWorker as error:
             raise KaspiDeliveryError(
                 f"chunk {chunk.number} lost its worker again and again; the journal knows what was sent: look at the "
                 "workers' logs, and run the same command again",
                 outcome=Outcome.UNKNOWN,
             ) from error
+
+
+def dask_setup(_worker: object) -> None:
+    """Let a worker of our own cluster live through Ctrl-C: a terminal tells every process, and the run ends its work.
+
+    Dask calls it in each worker process, as this module is its preload.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+async def _run_named(name: str, job: Job, chunk: Chunk) -> list[Result]:
+    """Run a chunk on a worker so that `_stop` finds it."""
+    return await asyncio.create_task(run_chunk(job, chunk), name=name)
+
+
+async def _stop(name: str) -> None:
+    """Have a chunk on this worker take no more orders, and wait for those in flight."""
+    tasks = [task for task in asyncio.all_tasks() if task.get_name() == name]
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        await asyncio.wait(tasks)
 
 
 def _distributed() -> Any:

@@ -160,8 +160,8 @@ async def export(journal: str, target: Path | None, *, as_json: bool) -> None:
     """Write all that a journal knows to a file or to stdout."""
     async with AsyncExitStack() as resources:
         opened_journal = await resources.enter_async_context(_existing(journal))
-        file = resources.enter_context(closing(opened(target))) if target else sys.stdout
-        table = Table(file, as_json=as_json)
+        file = resources.enter_context(opened(target, spared=[journal])) if target else sys.stdout
+        table = Table(file, name=target or "standard output", as_json=as_json)
         async for entry in opened_journal.entries():
             table.add(entry_values(entry))
 

@@ -3,6 +3,7 @@
 import asyncio
 import csv
 import json
+import os
 import signal
 import sys
 from pathlib import Path
@@ -241,6 +242,30 @@ async def test_a_terminal_is_shown_progress(
     ended = await run("bulk", "create", orders_file, "--journal", file)
     assert "created 20  replayed 0  rejected 0  in doubt 0" in ended.err
     assert "100%" in ended.err
+
+
+@pytest.mark.filterwarnings("default")
+async def test_ctrl_c_in_a_terminal_ends_a_run_on_dask_gently(
+    sandbox: Sandbox, tmp_path: Path, file: str, run: Run
+) -> None:
+    """A terminal interrupts the workers' processes, too."""
+    pytest.importorskip("distributed")
+    sandbox.faults.add("create:latency:seconds=0.05")
+    source = str(write_orders(tmp_path / "orders.csv", 2000))
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "kaspi_delivery_async.cli", "bulk", "create", source, "--journal", file),
+        *("--dask", "--rate", "100"),
+        stderr=asyncio.subprocess.PIPE,
+        start_new_session=True,
+    )
+    await until(lambda: sandbox.requests.total >= 20)
+    os.killpg(process.pid, signal.SIGINT)
+    _, err = await process.communicate()
+    assert process.returncode == 130
+    assert err.decode() == "Stopped; what was under way has ended: see `bulk status`. The same command continues.\n"
+    status = (await run("bulk", "status", file, "--json")).json
+    assert status["created"] == len(sandbox.deliveries) < 300
+    assert status["sent"] == 0
 
 
 @pytest.mark.filterwarnings("default")

@@ -11,7 +11,7 @@ import pytest
 from kaspi_delivery_async import ConfigurationError, KaspiDeliveryError
 from kaspi_delivery_async.bulk import Journal, Result
 from kaspi_delivery_async.bulk.chunks import Chunk, Job, create_deliveries_on
-from kaspi_delivery_async.bulk.dask import DaskExecutor
+from kaspi_delivery_async.bulk.dask import DaskExecutor, dask_setup
 from kaspi_delivery_async.sandbox import RecordedRequest, Sandbox
 from tests.bulk.support import counts, made, once, orders, states, until
 
@@ -69,6 +69,40 @@ async def test_an_existing_cluster_is_joined(file: str, sandbox: Sandbox, monkey
     async with DaskExecutor(processes=1) as executor, DaskExecutor(executor._client.scheduler.address) as joined:
         results = create_deliveries_on(joined, orders(5), base_url=sandbox.base_url, journal=file)
         assert states([result async for result in results]) == {"created": 5}
+
+
+async def test_cancelling_lets_the_orders_in_flight_end(
+    file: str, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KASPI_API_KEY", sandbox.api_key)
+    sandbox.faults.add("create:latency:seconds=0.05")
+    async with (
+        distributed.LocalCluster(
+            n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None, asynchronous=True
+        ) as cluster,
+        DaskExecutor(cluster.scheduler_address) as executor,
+    ):
+        results = create_deliveries_on(
+            executor, orders(500), base_url=sandbox.base_url, journal=file, concurrency=5, chunk_size=250
+        )
+        running = asyncio.ensure_future(anext(results))
+        await until(lambda: sandbox.requests.total >= 10)
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+    async with Journal(file) as journal:
+        left = await counts(journal)
+    assert left.keys() <= {"created", "pending"}
+    assert left["created"] == len(sandbox.deliveries) == sandbox.requests.total < 250
+
+
+def test_a_worker_of_our_own_lives_through_ctrl_c() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        dask_setup(None)
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 async def test_a_scheduler_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
