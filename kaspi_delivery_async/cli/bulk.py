@@ -106,7 +106,7 @@ def create(
     if journal is None:
         raise ConfigurationError("--journal is missing: name a file, such as run.sqlite, that remembers what was sent")
     client = connect(base_url=base_url, environment=environment)
-    report = bulk_run.Report(results, as_json=as_json, source=orders)
+    report = bulk_run.Report(results, as_json=as_json, source=orders, spared=[file, journal])
     if dask is None:
         work = bulk_run.create(client, orders, report, journal=journal, concurrency=concurrency, rate=rate)
     else:
@@ -137,7 +137,7 @@ def resume(
     from kaspi_delivery_async.cli import bulk_run
 
     client = connect(base_url=base_url, environment=environment)
-    report = bulk_run.Report(results, as_json=as_json, source=None)
+    report = bulk_run.Report(results, as_json=as_json, source=None, spared=[journal])
     work = bulk_run.resume(client, report, journal=journal, concurrency=concurrency, rate=rate)
     raise typer.Exit(bulk_run.until_signalled(work))
 

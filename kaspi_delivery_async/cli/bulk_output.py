@@ -2,8 +2,8 @@
 
 import csv
 from collections import Counter
-from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Generator, Iterable, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from types import MappingProxyType
 from typing import TextIO
@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+from kaspi_delivery_async._database import parse_location
 from kaspi_delivery_async.bulk import JournalEntry, OrderState, Result, Totals
 from kaspi_delivery_async.cli.exit_codes import ExitCode
 from kaspi_delivery_async.cli.output import printable
@@ -81,6 +82,8 @@ class Tally:
     def text(self) -> Text:
         """Describe the run for people."""
         sheet = states_text(self.states)
+        if not self.states:
+            return sheet
         sheet.append(f"\nof these, {self.known} were known before, and {self.replayed} answered from the API's memory")
         for kind, count in self.errors.most_common():
             sheet.append(f"\n{count} x {kind}, such as ", style="default").append(printable(self.examples[kind]))
@@ -115,7 +118,6 @@ def totals_text(totals: Totals) -> Text:
 def result_values(result: Result) -> dict[str, object]:
     """Describe a result for programs."""
     return {
-        "event": "result",
         "place": result.place,
         "orderId": result.order_id,
         "state": result.state.value,
@@ -124,6 +126,7 @@ def result_values(result: Result) -> dict[str, object]:
         "replayed": result.replayed,
         "known": result.known,
         "error": result.error,
+        "errorType": result.error_type,
     }
 
 
@@ -145,14 +148,19 @@ def entry_values(entry: JournalEntry) -> dict[str, object]:
 class Table:
     """Writes rows as CSV below a header that the first of them gives, or as lines of JSON."""
 
-    def __init__(self, file: TextIO, *, as_json: bool = False) -> None:
-        """Write to ``file``."""
+    def __init__(self, file: TextIO, *, name: object, as_json: bool = False) -> None:
+        """Write to ``file``, which messages call ``name``."""
         self._file = file
+        self._name = name
         self._as_json = as_json
         self._writer: csv.DictWriter[str] | None = None
 
     def add(self, row: Mapping[str, object]) -> None:
-        """Write a row."""
+        """Write a row; raises `ConfigurationError` if the file takes no more."""
+        with _writing(self._name):
+            self._add(row)
+
+    def _add(self, row: Mapping[str, object]) -> None:
         if self._as_json:
             self._file.write(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE).decode())
             return
@@ -162,12 +170,28 @@ class Table:
         self._writer.writerow(row)
 
 
-def opened(path: Path) -> TextIO:
-    """Open a file to write to, or raise `ConfigurationError`."""
+@contextmanager
+def opened(path: Path, *, spared: Iterable[str | Path]) -> Generator[TextIO]:
+    """Open a file to write to; raises `ConfigurationError` if that fails, or if it is one of those to be ``spared``."""
+    if path.resolve() in {place.resolve() for place in map(parse_location, spared) if isinstance(place, Path)}:
+        raise ConfigurationError(f"{path} is read by this command and would be overwritten; name another file")
+    with _writing(path):
+        file = path.open("w", newline="", encoding="utf-8")
     try:
-        return path.open("w", newline="", encoding="utf-8")
+        yield file
+    finally:
+        with _writing(path):
+            file.close()
+
+
+@contextmanager
+def _writing(name: object) -> Generator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        raise  # whoever reads has seen enough
     except OSError as error:
-        raise ConfigurationError(f"{path} cannot be written: {error.strerror}; name another file") from None
+        raise ConfigurationError(f"{name} cannot be written: {error.strerror}; name another file") from None
 
 
 class Progression:

@@ -4,8 +4,8 @@ import asyncio
 import signal
 import sys
 import threading
-from collections.abc import AsyncGenerator, Coroutine
-from contextlib import AsyncExitStack, aclosing, closing
+from collections.abc import AsyncGenerator, Coroutine, Sequence
+from contextlib import AsyncExitStack, aclosing
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -28,7 +28,7 @@ from kaspi_delivery_async.cli.bulk_output import (
     totals_values,
 )
 from kaspi_delivery_async.cli.exit_codes import ExitCode, explanation
-from kaspi_delivery_async.errors import ConfigurationError, KaspiDeliveryError
+from kaspi_delivery_async.errors import ConfigurationError, KaspiDeliveryError, StorageError
 from kaspi_delivery_async.options import Limits
 
 if TYPE_CHECKING:
@@ -38,8 +38,11 @@ if TYPE_CHECKING:
 class Report:
     """Takes the results of a run to the terminal, to a file, and to the summary."""
 
-    def __init__(self, results: Path | None, *, as_json: bool, source: OrderFile | None) -> None:
+    def __init__(
+        self, results: Path | None, *, as_json: bool, source: OrderFile | None, spared: Sequence[str | Path]
+    ) -> None:
         self._results = results
+        self._spared = spared
         self._as_json = as_json
         self._source = source
         self._tally = Tally()
@@ -47,21 +50,21 @@ class Report:
 
     async def follow(self, results: AsyncGenerator[Result]) -> ExitCode:
         """Show results until there are no more; the summary is shown however that ends."""
-        async with AsyncExitStack() as resources:
-            table = Table(resources.enter_context(closing(opened(self._results)))) if self._results else None
-            await resources.enter_async_context(aclosing(results))
-            try:
-                with self._progression.shown():
-                    async for result in results:
-                        self._show(result, table)
-            except KaspiDeliveryError as error:
-                if not self._tally.states:
-                    raise
-                typer.echo(f"Error: {explanation(error)}", err=True)
-                return self._tally.exit_code or ExitCode.FAILED
-            finally:
-                if self._tally.states:
-                    output.emit(self._tally.values(), self._tally.text(), as_json=self._as_json)
+        try:
+            await self._show_all(results)
+        except asyncio.CancelledError:
+            if self._tally.states:
+                self._sum_up()
+            raise
+        except KaspiDeliveryError as error:
+            # The journal may have failed to note an answer, even if no result was seen.
+            is_unknown = isinstance(error, StorageError)
+            if not self._tally.states and not is_unknown:
+                raise
+            typer.echo(f"Error: {explanation(error)}", err=True)
+            self._sum_up()
+            return ExitCode.OUTCOME_UNKNOWN if is_unknown else self._tally.exit_code or ExitCode.FAILED
+        self._sum_up()
         return self._tally.exit_code
 
     def announce(self, paused: Paused) -> None:
@@ -70,6 +73,20 @@ class Report:
             typer.echo(orjson.dumps({"event": "paused", "seconds": paused.seconds}))
         else:
             typer.echo(f"The API wants a rest: sending again in {paused.seconds:.0f} s.", err=True)
+
+    async def _show_all(self, results: AsyncGenerator[Result]) -> None:
+        async with AsyncExitStack() as resources:
+            table = None
+            if self._results is not None:
+                file = resources.enter_context(opened(self._results, spared=self._spared))
+                table = Table(file, name=self._results)
+            await resources.enter_async_context(aclosing(results))
+            resources.enter_context(self._progression.shown())
+            async for result in results:
+                self._show(result, table)
+
+    def _sum_up(self) -> None:
+        output.emit(self._tally.values(), self._tally.text(), as_json=self._as_json)
 
     def _show(self, result: Result, table: Table | None) -> None:
         self._tally.add(result)
@@ -184,7 +201,9 @@ def until_signalled(work: Coroutine[None, None, ExitCode]) -> int:
         try:
             return await task
         except asyncio.CancelledError:
-            typer.echo("Stopped; what was under way has ended. The same command continues.", err=True)
+            typer.echo(
+                "Stopped; what was under way has ended: see `bulk status`. The same command continues.", err=True
+            )
             return 128 + heard[0]  # as shells count signals
         finally:
             for number, handler in before.items():

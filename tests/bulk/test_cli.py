@@ -38,6 +38,7 @@ async def test_create_reports_and_continues(
     assert made(sandbox) == once(20)
     with results.open(newline="") as written:
         rows = list(csv.DictReader(written))
+    assert list(rows[0])[:4] == ["place", "orderId", "state", "deliveryId"]
     assert {row["orderId"]: row["deliveryId"] for row in rows} == {
         record.external_order_id: record.delivery_id for record in sandbox.deliveries.values()
     }
@@ -129,7 +130,8 @@ async def test_status_and_export(run: Run, sandbox: Sandbox, orders_file: str, f
 async def test_an_empty_journal_has_a_status(run: Run, file: str, tmp_path: Path) -> None:
     empty = tmp_path / "orders.jsonl"
     empty.write_text("\n")
-    assert (await run("bulk", "create", str(empty), "--journal", file)).code == 0
+    created = await run("bulk", "create", str(empty), "--journal", file)
+    assert (created.code, created.out) == (0, "no orders\n")
     assert "no orders" in (await run("bulk", "status", file)).out
 
 
@@ -192,12 +194,55 @@ async def test_a_full_disk_ends_the_run_and_leaves_the_journal_intact(
         stderr=asyncio.subprocess.PIPE,
     )
     _, err = await limited.communicate()
-    assert limited.returncode == 1
+    assert limited.returncode == 3  # an answer may have come that could not be written down
     assert b"run.sqlite cannot be used: " in err
     assert b"Traceback" not in err
     assert len(sandbox.deliveries) < 2000
     assert (await run("bulk", "create", source, "--journal", file)).code == 0
     assert made(sandbox) == once(2000)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a device that is always full")
+async def test_a_full_disk_for_the_results_ends_the_run_gently(
+    sandbox: Sandbox, tmp_path: Path, file: str, run: Run
+) -> None:
+    source = str(write_orders(tmp_path / "orders.csv", 500))
+    ended = await run("bulk", "create", source, "--journal", file, "--results", "/dev/full")
+    assert ended.code == 1
+    assert ended.err == "Error: /dev/full cannot be written: No space left on device; name another file\n"
+    assert "created" in ended.out
+    status = (await run("bulk", "status", file, "--json")).json
+    assert status["created"] == len(sandbox.deliveries) < 500
+    assert status["sent"] == 0
+    exported = await run("bulk", "export", file, "--output", "/dev/full")
+    assert (exported.code, exported.err) == (2, ended.err)
+
+
+async def test_no_file_that_is_read_is_overwritten(run: Run, sandbox: Sandbox, orders_file: str, file: str) -> None:
+    content = await asyncio.to_thread(Path(orders_file).read_bytes)
+    for arguments in (
+        ["create", orders_file, "--journal", file, "--results", orders_file],
+        ["create", orders_file, "--journal", file, "--results", file],
+        ["resume", f"sqlite:///{file}", "--results", file],
+        ["export", file, "--output", file],
+    ):
+        ended = await run("bulk", *arguments)
+        assert ended.code == 2
+        assert "is read by this command and would be overwritten" in ended.err
+    assert await asyncio.to_thread(Path(orders_file).read_bytes) == content
+    assert (await run("bulk", "create", orders_file, "--journal", file)).code == 0
+
+
+async def test_export_ends_quietly_when_nobody_reads_on(run: Run, sandbox: Sandbox, tmp_path: Path, file: str) -> None:
+    """As before `head`."""
+    await run("bulk", "create", str(write_orders(tmp_path / "orders.csv", 2000)), "--journal", file)
+    async with started("bulk", "export", file) as process:
+        assert process.stdout is not None
+        await process.stdout.readline()
+        process.stdout._transport.close()  # type: ignore[attr-defined]
+        assert process.stderr is not None
+        assert await process.stderr.read() == b""
+        assert await process.wait() == 1
 
 
 @pytest.mark.parametrize(
