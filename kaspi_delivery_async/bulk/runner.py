@@ -28,6 +28,9 @@ AHEAD = 4
 CALLS = 3
 """Calls that a run makes for an order that comes to no end, before it is left to the next run."""
 
+LONGEST_RUN = 32
+"""Characters of a run's name that the journal keeps."""
+
 POLL = 0.2
 """Seconds between looks at an order that another run is sending."""
 
@@ -58,14 +61,17 @@ async def create_deliveries(
         concurrency: Orders under way at once, at the most.
         on_pause: Is told when the API wants a rest that outlasts a call. The run pauses, and sends
             the same orders under the same keys afterwards.
-        run: A name for this passage through the input, at most 32 characters, if several calls each
+        run: A name for this passage through the input, of at most 32 characters, if several calls each
             take a part of it: lines that repeat an order are recognised within a run.
 
-    Raises `ConfigurationError` for a concurrency below 1, and for a journal of another environment.
+    Raises `ConfigurationError` for a concurrency below 1, a name that is too long, and a journal of another
+    environment.
 
     """
     if concurrency < 1:
         raise ConfigurationError(f"create_deliveries: concurrency is {concurrency!r}; it must be 1 or more")
+    if run is not None and len(run) > LONGEST_RUN:
+        raise ConfigurationError(f"create_deliveries: run is {run!r}; it must have at most {LONGEST_RUN} characters")
     work = _Run(client, journal, concurrency=concurrency, on_pause=on_pause)
     work.session = await journal.begin(urlsplit(client.base_url).netloc, run=run, stop=work.finish)
     try:

@@ -180,6 +180,26 @@ async def test_a_wrong_key_ends_the_run_with_its_error(
     assert (await run("bulk", "status", file, "--json")).json["pending"] == 20
 
 
+async def on_a_full_disk(*arguments: str) -> tuple[int | None, bytes]:
+    """Run a command that may write no file beyond 256 KiB; return its exit code and its stderr."""
+    limited = await asyncio.create_subprocess_exec(
+        *("/bin/sh", "-c", 'trap "" XFSZ; ulimit -f 512; exec "$@"', "sh"),
+        *(sys.executable, "-m", "kaspi_delivery_async.cli", *arguments),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    _, err = await limited.communicate()
+    return limited.returncode, err
+
+
+async def test_a_full_disk_ends_a_dry_run(tmp_path: Path) -> None:
+    """What was met is kept in a temporary file once it is more than SQLite holds in memory."""
+    rows = ({**ROW, "externalOrderId": f"{number:0>120}"} for number in range(20_000))
+    code, err = await on_a_full_disk("bulk", "create", str(write_rows(tmp_path / "o.csv", rows)), "--dry-run")
+    assert code == 1
+    assert err.startswith(b"Error: the list of orders that were met cannot be kept: ")
+
+
 async def test_a_full_disk_ends_the_run_and_leaves_the_journal_intact(
     sandbox: Sandbox,
     tmp_path: Path,
@@ -187,14 +207,8 @@ async def test_a_full_disk_ends_the_run_and_leaves_the_journal_intact(
     run: Run,
 ) -> None:
     source = str(write_orders(tmp_path / "orders.csv", 2000))
-    limited = await asyncio.create_subprocess_exec(
-        *("/bin/sh", "-c", 'trap "" XFSZ; ulimit -f 512; exec "$@"', "sh"),
-        *(sys.executable, "-m", "kaspi_delivery_async.cli", "bulk", "create", source, "--journal", file),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    _, err = await limited.communicate()
-    assert limited.returncode == 3  # an answer may have come that could not be written down
+    code, err = await on_a_full_disk("bulk", "create", source, "--journal", file)
+    assert code == 3  # an answer may have come that could not be written down
     assert b"run.sqlite cannot be used: " in err
     assert b"Traceback" not in err
     assert len(sandbox.deliveries) < 2000

@@ -349,3 +349,10 @@ async def test_a_caller_that_is_cancelled_while_the_api_stalls(journal: Journal)
 async def test_a_concurrency_that_makes_no_sense(client: DeliveryClient, journal: Journal, concurrency: int) -> None:
     with pytest.raises(ConfigurationError, match=r"concurrency is .*1 or more"):
         await run(client, orders(1), journal, concurrency=concurrency)
+
+
+async def test_a_name_that_the_journal_cannot_keep(client: DeliveryClient, journal: Journal) -> None:
+    with pytest.raises(ConfigurationError, match="at most 32 characters"):
+        await anext(create_deliveries(client, orders(1), journal=journal, run="r" * 33))
+    async for result in create_deliveries(client, orders(1), journal=journal, run="r" * 32):
+        assert result.state is OrderState.CREATED
