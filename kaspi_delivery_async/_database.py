@@ -237,9 +237,7 @@ def _sqlite_engine(path: Path) -> AsyncEngine:
 
 def _prepare_sqlite(connection: DBAPIConnection, _record: object) -> None:
     # Overwrite what is deleted: it holds phones and addresses. Not every build of SQLite does so by itself.
-    cursor = connection.cursor()
-    cursor.execute("PRAGMA secure_delete = ON")
-    cursor.close()
+    connection.cursor().execute("PRAGMA secure_delete = ON")
 
 
 def _begin_sqlite(connection: Connection) -> None:
