@@ -118,10 +118,14 @@ async def wait_for_status(
     takes), and what ``fetch`` raises for good, such as `NotFoundError`.
     """
     operation = "wait_for_status"
+    if not isinstance(status, str):
+        raise InvalidRequestError("status", "expected a DeliveryStatus", operation=operation)
     follower = _Follower(fetch, delivery_id, timeout=timeout, events=events, draw=draw, operation=operation)
     async with aclosing(follower.sightings(fill_gaps=False)) as sightings:
-        async for change, delivery in sightings:
-            if is_reached(status, at=change.status):
+        async for changes, delivery in sightings:
+            # What a cancelled delivery came to before no longer counts.
+            relevant = changes[-1:] if delivery.status == DeliveryStatus.CANCELLED else changes
+            if any(is_reached(status, at=change.status) for change in relevant):
                 return delivery
     # The sightings end with a terminal status, and that was not the one.
     last = follower.delivery
@@ -146,8 +150,9 @@ async def watch(
     operation = "watch"
     follower = _Follower(fetch, delivery_id, timeout=timeout, events=events, draw=draw, operation=operation)
     async with aclosing(follower.sightings(fill_gaps=True)) as sightings:
-        async for change, _ in sightings:
-            yield change
+        async for changes, _ in sightings:
+            for change in changes:
+                yield change
 
 
 def poll_intervals(draw: Callable[[], float] = random.random) -> Iterator[float]:
@@ -202,8 +207,8 @@ class _Follower:
         self._seen: list[DeliveryStatus] = []
         self._last_word = float("-inf")
 
-    async def sightings(self, *, fill_gaps: bool) -> AsyncGenerator[tuple[StatusChange, Delivery], None]:
-        """Yield every status that moves the delivery on, with the delivery as it then is; end after a terminal one.
+    async def sightings(self, *, fill_gaps: bool) -> AsyncGenerator[tuple[list[StatusChange], Delivery], None]:
+        """Yield what each poll and event brings: the news, and the delivery after them; end after a terminal status.
 
         With ``fill_gaps``, an event that skips a status is held back until the history was asked for.
         """
@@ -213,8 +218,7 @@ class _Follower:
                 polled, pause = await self._poll(next(self._intervals))
                 if polled is not None:
                     held_back.sort(key=lambda change: place(change.status))
-                    for news in self._news([*changes_in(polled), *held_back]):
-                        yield news
+                    yield self._note(polled, [*changes_in(polled), *held_back])
                     held_back = []
                     if self._has_ended:
                         return
@@ -223,8 +227,7 @@ class _Follower:
                     if self.delivery is None or (fill_gaps and leaves_gap(event.status, seen=self._seen)):
                         held_back.append(event)
                         break
-                    for news in self._news([event]):
-                        yield news
+                    yield self._note(self.delivery, [event])
                     if self._has_ended:
                         return
                     due = self._clock() + pause
@@ -241,8 +244,6 @@ class _Follower:
         except (TransportError, RateLimitedError, ServerError) as error:
             return None, max(pause, error.retry_after or 0.0)
         self._last_word = self._clock()
-        # A stale answer tells much that is of use, but its status is no news.
-        self.delivery = attrs.evolve(delivery, status=self._seen[-1]) if self._seen else delivery
         return delivery, pause
 
     async def _event(self, queue: asyncio.Queue[StatusChange], *, due: float, pause: float) -> StatusChange | None:
@@ -265,13 +266,16 @@ class _Follower:
                     self._last_word = self._clock()
                     return change
 
-    def _news(self, changes: Iterable[StatusChange]) -> Iterator[tuple[StatusChange, Delivery]]:
-        """Take note of ``changes``, and yield those that move the delivery on."""
+    def _note(self, delivery: Delivery, changes: Iterable[StatusChange]) -> tuple[list[StatusChange], Delivery]:
+        """Take note of ``changes``; return those that move the delivery on, and the delivery after them."""
+        news: list[StatusChange] = []
         for change in changes:
-            if self.delivery is not None and is_news(change.status, seen=self._seen):
+            if is_news(change.status, seen=self._seen):
                 self._seen.append(change.status)
-                self.delivery = attrs.evolve(self.delivery, status=change.status)
-                yield change, self.delivery
+                news.append(change)
+        # A stale answer tells much that is of use, but its status is no news.
+        self.delivery = attrs.evolve(delivery, status=self._seen[-1])
+        return news, self.delivery
 
     @property
     def _has_ended(self) -> bool:
@@ -289,6 +293,6 @@ class _Follower:
 def _checked_timeout(timeout: float | None, operation: str) -> float:
     if timeout is None:
         return float("inf")
-    if not timeout > 0:
+    if not (isinstance(timeout, int | float) and timeout > 0):
         raise InvalidRequestError("timeout", "must be a positive number of seconds, or None", operation=operation)
     return timeout

@@ -83,6 +83,27 @@ async def test_a_status_that_is_reached_already_takes_one_poll() -> None:
     assert (delivery.delivery_id, delivery.status, api.asked) == ("dlv_1", IN_TRANSIT, [0.0])
 
 
+async def test_a_delivery_that_is_past_the_status_is_returned_as_it_stands() -> None:
+    assert (await wait(Api(OUT_FOR_DELIVERY, history=SEQUENCE[:4]), ACCEPTED)).status == OUT_FOR_DELIVERY
+
+
+async def test_a_status_that_the_api_has_gone_past_into_an_unknown_one_is_reached() -> None:
+    assert (await wait(Api(UNKNOWN, history=[CREATED, ACCEPTED, UNKNOWN]), ACCEPTED)).status == UNKNOWN
+
+
+async def test_what_a_cancelled_delivery_came_to_before_is_not_reached() -> None:
+    with pytest.raises(DeliveryCancelledError):
+        await wait(Api(CANCELLED, history=[CREATED, ACCEPTED, CANCELLED]), ACCEPTED)
+
+
+@pytest.mark.parametrize("status", [None, 5, b"delivered"])
+async def test_only_a_status_can_be_waited_for(status: Any) -> None:
+    api = Api(CREATED)
+    with pytest.raises(InvalidRequestError, match="wait_for_status: status: expected a DeliveryStatus"):
+        await wait(api, status)
+    assert api.asked == []
+
+
 async def test_polls_grow_rarer() -> None:
     api = Api(*[CREATED] * 9, DELIVERED)
 
@@ -179,8 +200,8 @@ async def test_a_poll_that_hangs_ends_at_the_deadline() -> None:
     assert now() == pytest.approx(5.0)
 
 
-@pytest.mark.parametrize("seconds", [0, -1.0, float("nan")])
-async def test_a_timeout_is_positive(seconds: float) -> None:
+@pytest.mark.parametrize("seconds", [0, -1.0, float("nan"), "5"])
+async def test_a_timeout_is_positive(seconds: Any) -> None:
     with pytest.raises(InvalidRequestError, match="timeout: must be a positive number"):
         await wait(Api(CREATED), timeout=seconds)
     with pytest.raises(InvalidRequestError):
