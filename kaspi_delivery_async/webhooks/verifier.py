@@ -8,7 +8,7 @@ import re
 import time
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
@@ -86,10 +86,7 @@ class WebhookVerifier:
         ``received_at`` without its zone.
 
         """
-        # Once, as it may be a generator.
-        pairs = list(
-            cast("Iterable[tuple[object, object]]", headers.items() if isinstance(headers, Mapping) else headers)
-        )
+        pairs = _pairs(headers)
         timestamp = _only_value(pairs, TIMESTAMP_HEADER, "timestamp")
         signature = _only_value(pairs, SIGNATURE_HEADER, "signature")
         if not _TIMESTAMP.fullmatch(timestamp):
@@ -137,6 +134,17 @@ def read_event(body: bytes) -> DeliveryWebhook:
 
 def _signature(secret: bytes, timestamp: str, body: bytes) -> str:
     return hmac.new(secret, timestamp.encode() + b"." + body, hashlib.sha256).hexdigest()
+
+
+def _pairs(headers: Any) -> list[tuple[object, object]]:
+    """Read headers once, as they may be a generator; what holds none, such as None, has none.
+
+    The headers of `http.server` have items, but are no mapping.
+    """
+    try:
+        return [(name, value) for name, value in (headers.items() if hasattr(headers, "items") else headers)]
+    except (TypeError, ValueError):
+        return []
 
 
 def _only_value(pairs: Iterable[tuple[object, object]], name: str, what: str) -> str:

@@ -5,6 +5,7 @@ Each signature below is the output of ``printf '%s.' TIMESTAMP | cat - BODY | op
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta, timezone
+from email import message_from_string
 from typing import Any
 
 import pytest
@@ -155,6 +156,7 @@ def test_secrets_rotate(secrets: list[str], accepted: list[bool]) -> None:
         lambda headers: {name.encode(): value.encode() for name, value in headers.items()},
         lambda headers: [(name.lower().encode(), value.encode()) for name, value in headers.items()],
         lambda headers: ((name, value) for name, value in headers.items()),
+        lambda headers: message_from_string("".join(f"{name}: {value}\n" for name, value in headers.items())),
     ],
 )
 def test_headers_come_in_any_form(form: Callable[[Mapping[str, str]], Any]) -> None:
@@ -176,6 +178,12 @@ def test_headers_come_in_any_form(form: Callable[[Mapping[str, str]], Any]) -> N
 )
 def test_each_header_comes_once(headers: Any, expected: str) -> None:
     assert reason(headers=headers) == expected
+
+
+@pytest.mark.parametrize("headers", [None, 5, "X-Kaspi-Timestamp: 1", [("X-Kaspi-Timestamp",)], [5]])
+def test_what_holds_no_headers_is_refused_like_a_message_without_them(headers: Any) -> None:
+    with pytest.raises(WebhookVerificationError, match="missing_timestamp"):
+        VERIFIER.verify(BODY, headers)
 
 
 @pytest.mark.parametrize("body", [BODY.decode(), None, {"eventId": "wh_1"}, 7])
