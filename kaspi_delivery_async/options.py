@@ -45,7 +45,7 @@ def _at_least_one(instance: object, attribute: attrs.Attribute[int], value: int)
         )
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen
 class Timeout:
     """How long a call may take, in seconds on the monotonic clock.
 
@@ -109,8 +109,12 @@ def checked_base_url(url: str) -> str:
     The API key travels in a header, so plain ``http`` is accepted for a loopback host only. The
     message repeats no part of the URL but scheme and host: the rest may hold credentials.
     """
-    if not url.isascii() or not url.isprintable() or " " in url:
-        raise ConfigurationError("base_url holds characters that no URL may hold (blanks, control or non-ASCII ones)")
+    if not isinstance(url, str):
+        raise ConfigurationError("base_url must be a text that looks like https://host/path")
+    if not url.isascii() or not url.isprintable() or " " in url or "\\" in url:
+        raise ConfigurationError(
+            "base_url holds characters that no URL may hold (blanks, backslashes, control or non-ASCII ones)"
+        )
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
@@ -118,7 +122,8 @@ def checked_base_url(url: str) -> str:
         raise ConfigurationError("base_url is not a URL; it must look like https://host/path") from None
     if parts.scheme not in {"https", "http"} or not host:
         raise ConfigurationError("base_url must look like https://host/path")
-    if "@" in parts.netloc or parts.query or parts.fragment:
+    # Even an empty query would swallow the paths that follow the base URL.
+    if "@" in parts.netloc or "?" in url or "#" in url:
         raise ConfigurationError(f"base_url for {host} must hold no user name, query or fragment")
     if parts.scheme == "http" and not _is_loopback(host):
         raise ConfigurationError(

@@ -35,6 +35,10 @@ def test_a_rate_is_positive_or_none(value: float) -> None:
         Limits(rate=value)
 
 
+def test_a_timeout_is_written_as_attempt_then_total() -> None:
+    assert Timeout(1.0, 5.0) == Timeout(attempt=1.0, total=5.0)
+
+
 def test_an_attempt_cannot_outlast_its_call() -> None:
     with pytest.raises(ConfigurationError, match="an attempt cannot outlast its call"):
         Timeout(attempt=11, total=10)
@@ -63,12 +67,17 @@ def test_a_key_that_no_header_can_carry_is_refused_and_not_shown(key: str) -> No
         ("https://user:password@api.kaspi.kz", "no user name"),
         ("https://api.kaspi.kz?x=1", "no user name, query or fragment"),
         ("https://api.kaspi.kz#x", "no user name, query or fragment"),
+        ("https://api.kaspi.kz/delivery?", "no user name, query or fragment"),
+        ("https://api.kaspi.kz/delivery#", "no user name, query or fragment"),
         ("https://api.kaspi.kz/\r\nX", "no URL may hold"),
         ("https://api.kaspi.kz/ x", "no URL may hold"),
+        ("https://api.kaspi.kz\\delivery", "no URL may hold"),
         ("https://каспи.kz", "no URL may hold"),
+        (b"https://api.kaspi.kz", "must be a text"),
+        (8080, "must be a text"),
     ],
 )
-def test_an_unsafe_base_url_is_refused(url: str, message: str) -> None:
+def test_an_unsafe_base_url_is_refused(url: Any, message: str) -> None:
     with pytest.raises(ConfigurationError, match=message) as caught:
         DeliveryClient("key", base_url=url)
     assert "password" not in str(caught.value)
