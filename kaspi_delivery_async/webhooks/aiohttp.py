@@ -19,13 +19,17 @@ def handler(inbox: WebhookInbox) -> AiohttpHandler:
     """Make a handler for any route; route every method to it, so that others than POST are answered too."""
 
     async def receive_webhook(request: web.Request) -> web.StreamResponse:
-        given = await answer(
-            inbox,
-            method=request.method,
-            media_type=request.headers.get("Content-Type", ""),
-            headers=request.headers,
-            chunks=request.content.iter_any(),
-        )
+        try:
+            given = await answer(
+                inbox,
+                method=request.method,
+                media_type=request.headers.get("Content-Type", ""),
+                headers=request.headers,
+                chunks=request.content.iter_any(),
+            )
+        except ConnectionError:
+            # Nobody is there to be answered; aiohttp would log this as a failure of the service.
+            return web.Response(status=400)
         return web.Response(status=given.status, body=given.body, headers=given.headers)
 
     return receive_webhook

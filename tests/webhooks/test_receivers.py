@@ -8,6 +8,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from yarl import URL
 
 from kaspi_delivery_async import DeliveryStatus, DeliveryWebhook
 from kaspi_delivery_async.sandbox import Sandbox
@@ -202,6 +203,21 @@ async def test_a_client_that_goes_away_in_its_body_stores_nothing() -> None:
     await inbox.asgi({"type": "http", "method": "POST", "headers": []}, receive, send)
 
     assert sent == []
+
+
+async def test_a_client_that_goes_away_in_its_body_is_no_failure_of_the_aiohttp_service(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with SERVERS["aiohttp"](inbox_with()) as url:
+        reader, writer = await asyncio.open_connection("127.0.0.1", URL(url).port)
+        writer.write(b"POST /webhooks HTTP/1.1\r\nHost: shop\r\nContent-Length: 9\r\n\r\n{")
+        writer.write_eof()
+        async with asyncio.timeout(30):
+            assert await reader.read() == b""
+        writer.close()
+        await writer.wait_closed()
+
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
 
 
 async def test_a_websocket_is_turned_away() -> None:
