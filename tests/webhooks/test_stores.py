@@ -113,6 +113,18 @@ async def test_no_leases_are_renewed_or_released_without_harm(store: Store) -> N
     assert len(await take(store)) == 1
 
 
+async def test_any_number_of_leases_is_renewed_at_once(store: Store) -> None:
+    await asyncio.gather(*(store.add(message(str(number))) for number in range(1100)))
+    leases = await take(store, limit=2000)
+    assert len(leases) == 1100
+
+    await store.renew(leases, until=160.0)
+    assert await take(store, now=159.0) == []
+
+    await store.release(leases, now=170.0)
+    assert len(await take(store, now=170.0, limit=2000)) == 1100
+
+
 async def test_a_worker_that_lost_its_lease_changes_nothing(store: Store) -> None:
     await store.add(message())
     [lost] = await take(store, now=100.0)
