@@ -39,7 +39,7 @@ PRUNING = 3600.0
 _logger = logging.getLogger(__name__)
 
 
-def verdict_on(error: Exception | None, *, attempt: int, now: float, policy: RetryPolicy, draw: float) -> Verdict:
+def verdict_on(error: BaseException | None, *, attempt: int, now: float, policy: RetryPolicy, draw: float) -> Verdict:
     """Decide what becomes of an event after its ``attempt``-th handling; ``draw`` is evenly distributed over [0, 1).
 
     The wait before the next attempt is drawn between 0 and ``min(cap, base * 2 ** (attempt - 1))``
@@ -140,13 +140,15 @@ class Worker:
         self.wake()
 
     async def _handle(self, lease: Lease) -> None:
-        error: Exception | None = None
+        error: BaseException | None = None
         try:
             if lease.attempt <= self._policy.max_attempts:
                 await self._handler(read_event(lease.body))
             else:
                 error = WorkerKilledError("its process ended each time that it was handled")
-        except Exception as failure:
+        except (Exception, asyncio.CancelledError) as failure:
+            if isinstance(failure, asyncio.CancelledError) and _is_being_cancelled():
+                raise
             _logger.warning("attempt %d to handle event %d failed", lease.attempt, lease.number, exc_info=True)
             error = failure
         verdict = verdict_on(error, attempt=lease.attempt, now=self._clock(), policy=self._policy, draw=self._draw())
@@ -154,3 +156,9 @@ class Worker:
             await self._store.settle(lease, verdict)
         except Exception:
             _logger.exception("event %d was handled, but its store failed; it will be handled again", lease.number)
+
+
+def _is_being_cancelled() -> bool:
+    """Whether this task is cancelled, and not only something that its handler waited for."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

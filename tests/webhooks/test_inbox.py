@@ -34,7 +34,7 @@ class Clock:
 class Handler:
     """Records what it is given; fails, or takes its time, as it is told."""
 
-    def __init__(self, *, failures: int = 0, seconds: float = 0.0, error: Exception | None = None) -> None:
+    def __init__(self, *, failures: int = 0, seconds: float = 0.0, error: BaseException | None = None) -> None:
         self.began: list[tuple[float, str]] = []
         self.handled: list[DeliveryWebhook] = []
         self.failures = failures
@@ -182,6 +182,17 @@ async def test_a_handler_that_keeps_raising_leaves_a_dead_letter_with_its_error(
     assert (letter.error, letter.attempts, len(handler.began)) == ("ValueError: no courier", 3, 3)
     assert letter.event is not None
     assert letter.event.event_id == "wh_7"
+
+
+@pytest.mark.looptime
+async def test_a_handler_that_meets_a_cancellation_of_something_else_has_failed() -> None:
+    handler = Handler(failures=2, error=asyncio.CancelledError("the courier's lookup"))
+    async with new_inbox(handler) as inbox:
+        await receive(inbox)
+        await asyncio.sleep(100.0)
+
+    assert [round(at) for at in handler.times] == [0, 10, 25]
+    assert len(handler.handled) == 1
 
 
 @pytest.mark.looptime
