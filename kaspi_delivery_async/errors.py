@@ -169,6 +169,13 @@ class ApiError(KaspiDeliveryError):
         self.message = message
         self.replayed = replayed
 
+    def __str__(self) -> str:
+        text = super().__str__()
+        # Taken by itself, a refusal invites to try anew under another key, which could order a second courier.
+        if 400 <= self.status < 500 and self.outcome is Outcome.UNKNOWN and self.idempotency_key is not None:
+            text += "; but an earlier attempt may be at work or done: repeat it under its idempotency key, no other"
+        return text
+
 
 class BadRequestError(ApiError):
     """400: the server found the request malformed; ``.message`` tells where."""

@@ -6,6 +6,7 @@ import attrs
 import pytest
 
 from kaspi_delivery_async import (
+    ApiError,
     AuthenticationError,
     BadRequestError,
     CancelNotAllowedError,
@@ -110,6 +111,20 @@ async def test_what_the_server_finds_malformed_comes_with_its_explanation(
     with pytest.raises(BadRequestError) as caught:
         await client.create_delivery(order())
     assert caught.value.message is not None
+
+
+@pytest.mark.looptime
+@pytest.mark.parametrize("status", [400, 401, 409])
+async def test_a_refusal_after_an_attempt_of_unknown_outcome_warns_of_another_key(status: int) -> None:
+    server = RawServer([plays.close_after_request, plays.answer(status)])
+    async with server, DeliveryClient("key", base_url=server.base_url) as client:
+        with pytest.raises(ApiError, match="repeat it under its idempotency key") as unknown:
+            await client.create_delivery(order())
+        with pytest.raises(ApiError) as refused:
+            await client.create_delivery(order())
+
+    assert (unknown.value.outcome, refused.value.outcome) == (Outcome.UNKNOWN, Outcome.REJECTED)
+    assert "earlier attempt" not in str(refused.value)
 
 
 @pytest.mark.looptime
