@@ -52,7 +52,7 @@ def verdicts(*, rounds: int, seconds: float) -> Iterable[Verdict]:
     yield _verdict(decode_table(rounds=rounds, seconds=seconds), "CPU", OURS, GENERATED, "CPU µs", limit=0.75)
     yield _verdict(encode_table(rounds=rounds, seconds=seconds), "CPU", OURS, GENERATED, "CPU µs", limit=0.25)
     imports = import_table(rounds=rounds)
-    yield _verdict(imports, "CPU", "import kaspi_delivery_async", "import aiohttp", "CPU ms", limit=1.35)
+    yield _verdict(imports, "CPU", "import kaspi_delivery_async", "import aiohttp", "CPU ms", limit=1.25)
     yield _verdict(imports, "CPU", "kaspi-delivery --help", "import aiohttp", "CPU ms", limit=2.0)
 
 
