@@ -51,7 +51,7 @@ from kaspi_delivery_async.models import (
 from kaspi_delivery_async.operations import Operation
 from kaspi_delivery_async.options import Environment, Limits, RetryPolicy, Timeout
 from kaspi_delivery_async.tracking import StatusChange, StatusHub
-from kaspi_delivery_async.webhooks import WebhookVerifier
+from kaspi_delivery_async.webhook_verifier import WebhookVerifier
 
 __all__ = [
     "ApiError",

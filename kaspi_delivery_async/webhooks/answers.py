@@ -10,13 +10,13 @@ import attrs
 import orjson
 
 from kaspi_delivery_async.errors import WebhookVerificationError
-from kaspi_delivery_async.webhooks.verifier import MALFORMED_BODY
+from kaspi_delivery_async.webhook_verifier import MALFORMED_BODY
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable
 
+    from kaspi_delivery_async.webhook_verifier import Headers
     from kaspi_delivery_async.webhooks.inbox import WebhookInbox
-    from kaspi_delivery_async.webhooks.verifier import Headers
 
 LARGEST_BODY = 64 * 1024
 """Bytes; the documented events have a few hundred."""

@@ -19,8 +19,8 @@ import attrs
 
 from kaspi_delivery_async.errors import ConfigurationError, WebhookVerificationError
 from kaspi_delivery_async.options import RetryPolicy
+from kaspi_delivery_async.webhook_verifier import MALFORMED_BODY
 from kaspi_delivery_async.webhooks.records import Message, error_text, event_key, unreadable_key
-from kaspi_delivery_async.webhooks.verifier import MALFORMED_BODY
 from kaspi_delivery_async.webhooks.worker import Worker
 
 if TYPE_CHECKING:
@@ -29,12 +29,12 @@ if TYPE_CHECKING:
 
     from kaspi_delivery_async.models import DeliveryWebhook
     from kaspi_delivery_async.tracking import StatusHub
+    from kaspi_delivery_async.webhook_verifier import Headers, WebhookVerifier
     from kaspi_delivery_async.webhooks.aiohttp import AiohttpHandler
     from kaspi_delivery_async.webhooks.asgi import AsgiApp
     from kaspi_delivery_async.webhooks.django import DjangoView
     from kaspi_delivery_async.webhooks.records import DeadLetter, Totals
     from kaspi_delivery_async.webhooks.store import Store
-    from kaspi_delivery_async.webhooks.verifier import Headers, WebhookVerifier
     from kaspi_delivery_async.webhooks.worker import Handler
 
 HANDLER_RETRIES = RetryPolicy(max_attempts=12, base=2.0, cap=3600.0)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from kaspi_delivery_async.errors import WebhookVerificationError
-from kaspi_delivery_async.webhooks.verifier import read_event
+from kaspi_delivery_async.webhook_verifier import read_event
 
 if TYPE_CHECKING:
     from kaspi_delivery_async.models import DeliveryWebhook

@@ -8,8 +8,8 @@ import uuid
 from typing import TYPE_CHECKING
 
 from kaspi_delivery_async.errors import WebhookVerificationError
+from kaspi_delivery_async.webhook_verifier import read_event
 from kaspi_delivery_async.webhooks.records import State, Verdict, error_text
-from kaspi_delivery_async.webhooks.verifier import read_event
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

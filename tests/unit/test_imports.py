@@ -17,7 +17,7 @@ LAYERS = [
     {"_generated"},
     {"instrumentation", "options", "_core.converter", "_core.idempotency", "_core.credentials"},
     {"models", "_core.answers", "_core.pace", "_core.sessions", "_core.retry"},
-    {"status", "operations", "_core.limiter", "_core.transport"},
+    {"status", "operations", "webhook_verifier", "_core.limiter", "_core.transport"},
     {"_core.call"},
     {"_core.engine", "tracking", "_database", "_group_commit"},
     {"webhooks", "client", "otel"},
@@ -105,8 +105,8 @@ def test_the_package_works_without_its_extras() -> None:
 @pytest.mark.parametrize(
     ("command", "unneeded"),
     [
-        ("import kaspi_delivery_async", {"bulk", "sandbox", "cli", "otel", "pytest_plugin", "_database"}),
-        ("from kaspi_delivery_async.cli import main; main(['--help'])", {"bulk", "sandbox"}),
+        ("import kaspi_delivery_async", {"bulk", "sandbox", "webhooks", "cli", "otel", "_database"}),
+        ("from kaspi_delivery_async.cli import main; main(['--help'])", {"bulk", "sandbox", "webhooks"}),
     ],
 )
 def test_starting_loads_only_what_everyone_needs(command: str, unneeded: set[str]) -> None:

@@ -11,10 +11,10 @@ import pytest
 
 from kaspi_delivery_async import DeliveryWebhook, StatusHub
 from kaspi_delivery_async._database import connect_postgresql
+from kaspi_delivery_async.webhook_verifier import read_event
 from kaspi_delivery_async.webhooks import WebhookInbox, WebhookVerifier, notifications
 from kaspi_delivery_async.webhooks.notifications import CHANNEL, LONGEST_PAYLOAD, payload
 from kaspi_delivery_async.webhooks.sql import SqlStore
-from kaspi_delivery_async.webhooks.verifier import read_event
 from kaspi_delivery_async.webhooks.worker import LEASE
 from tests.webhooks.messages import SECRET, body, headers
 
