@@ -9,6 +9,7 @@ import typer
 
 from kaspi_delivery_async._version import __version__
 from kaspi_delivery_async.cli import bulk, deliveries, sandbox, webhooks
+from kaspi_delivery_async.cli.check import check
 from kaspi_delivery_async.cli.demo import demo
 from kaspi_delivery_async.cli.exit_codes import ExitCode, exit_code, explanation
 from kaspi_delivery_async.errors import KaspiDeliveryError
@@ -21,6 +22,7 @@ app: typer.Typer = typer.Typer(
     add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None
 )
 app.command()(demo)
+app.command()(check)
 app.command()(deliveries.create)
 app.command()(deliveries.get)
 app.command()(deliveries.cancel)

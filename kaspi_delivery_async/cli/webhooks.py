@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 app: typer.Typer = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 
+SECRET_VARIABLE = "KASPI_WEBHOOK_SECRET"  # noqa: S105 - only its name
+
 StoreLocation = Annotated[
     str,
     typer.Option(
@@ -137,13 +139,21 @@ def replay(
     asyncio.run(replayed(_existing(store)))
 
 
-def _verifier(environ: Mapping[str, str]) -> "WebhookVerifier":
-    from kaspi_delivery_async.webhooks import WebhookVerifier
-
-    secrets = [secret.strip() for secret in environ.get("KASPI_WEBHOOK_SECRET", "").split(",")]
+def webhook_secrets(environ: Mapping[str, str]) -> list[str]:
+    """Return the signing secrets of the environment; raises `ConfigurationError` unless there are some."""
+    secrets = [secret.strip() for secret in environ.get(SECRET_VARIABLE, "").split(",")]
     if not all(secrets):
-        raise ConfigurationError("KASPI_WEBHOOK_SECRET is not set; put the signing secret of the partner console there")
-    return WebhookVerifier(secrets)
+        raise ConfigurationError(
+            f"{SECRET_VARIABLE} is not set, or empty between its commas; put the signing secret of the partner "
+            "console there"
+        )
+    return secrets
+
+
+def _verifier(environ: Mapping[str, str]) -> "WebhookVerifier":
+    from kaspi_delivery_async.webhook_verifier import WebhookVerifier
+
+    return WebhookVerifier(webhook_secrets(environ))
 
 
 def _existing(location: str) -> "Store":

@@ -17,7 +17,8 @@ from tests.cli.commands import ORDER, Ended, Run
 @pytest.fixture(autouse=True)
 def plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep the caller's own settings out."""
-    for name in ("KASPI_API_KEY", "KASPI_BASE_URL", "KASPI_ENVIRONMENT", "FORCE_COLOR", "NO_COLOR", "TTY_COMPATIBLE"):
+    settings = ("KASPI_API_KEY", "KASPI_BASE_URL", "KASPI_ENVIRONMENT", "KASPI_WEBHOOK_SECRET")
+    for name in (*settings, "FORCE_COLOR", "NO_COLOR", "TTY_COMPATIBLE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("TERM", "xterm-256color")
 
