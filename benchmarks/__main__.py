@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import looptime
 
-from benchmarks import bulk, calls, chart, codec, guard, imports, memory, waits
+from benchmarks import bulk, calls, chart, codec, cores, guard, imports, memory, waits
 from benchmarks.generated import generated_client
 from benchmarks.rounds import Table
-from benchmarks.server import take_other_cores
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -132,5 +131,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    take_other_cores()
+    cores.take(cores.CLIENTS)
     sys.exit(main())

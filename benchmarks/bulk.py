@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from benchmarks import bulk_journal
+from benchmarks.cores import for_servers
 from benchmarks.rounds import Table, tabulate
 from benchmarks.samples import ORDER
 from kaspi_delivery_async import DeliveryClient, Limits
@@ -92,7 +93,8 @@ def _answering() -> Iterator[str]:
     context = get_context("spawn")
     ours, theirs = context.Pipe()
     server = context.Process(target=bulk_journal.serve_in_process, args=(theirs,))
-    server.start()
+    with for_servers():
+        server.start()
     try:
         yield f"http://127.0.0.1:{ours.recv()}"
     finally:

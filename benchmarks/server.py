@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import socket
 import subprocess
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from benchmarks.cores import for_servers
 from benchmarks.samples import CREATED_BYTES, DELIVERY_BYTES, DELIVERY_ID
 
 if TYPE_CHECKING:
@@ -90,19 +90,12 @@ def delaying_server(delay: float) -> Iterator[Server]:
         yield Server(name="asyncio", base_url=f"http://127.0.0.1:{int(process.stdout.readline())}")
 
 
-def take_other_cores() -> None:
-    """Leave the server's core to the server."""
-    if hasattr(os, "sched_setaffinity"):
-        cores = os.sched_getaffinity(0)
-        os.sched_setaffinity(0, (cores - {max(cores)}) or cores)
-
-
 @contextmanager
 def _running(command: Sequence[str]) -> Iterator[subprocess.Popen[bytes]]:
-    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:  # noqa: S603 - our own command
+    with for_servers():
+        process = subprocess.Popen(command, stdout=subprocess.PIPE)  # noqa: S603 - our own command
+    with process:
         try:
-            if hasattr(os, "sched_setaffinity"):
-                os.sched_setaffinity(process.pid, {max(os.sched_getaffinity(process.pid))})
             yield process
         finally:
             process.terminate()
