@@ -9,8 +9,6 @@ from urllib.parse import urlsplit
 
 import aiohttp
 import attrs
-import httpx
-import niquests
 from yarl import URL
 
 from benchmarks import generated
@@ -20,6 +18,11 @@ from kaspi_delivery_async import DeliveryClient
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
     from contextlib import AbstractAsyncContextManager
+
+    import httpx
+
+CONNECTIONS = 100
+"""Open at once at the most, and kept open: what aiohttp, httpx and this package do by themselves."""
 
 CREATE_PATH = "/v1/deliveries"
 GET_PATH = f"/v1/deliveries/{DELIVERY_ID}"
@@ -68,20 +71,22 @@ async def floor(base_url: str) -> AsyncIterator[Calls]:
     )
     get = f"GET {GET_PATH} HTTP/1.1\r\nHost: {host}\r\nx-api-key: {API_KEY}\r\n\r\n".encode()
     loop = asyncio.get_running_loop()
+    slots = asyncio.Semaphore(CONNECTIONS)
     idle: list[_Exchange] = []
     opened: list[_Exchange] = []
 
     async def send(request: bytes) -> bytes:
-        if idle:
-            connection = idle.pop()
-        else:
-            _, connection = await loop.create_connection(_Exchange, host, int(port))
-            opened.append(connection)
-        connection.answer = loop.create_future()
-        connection.transport.write(request)
-        answer = await connection.answer
-        idle.append(connection)
-        return answer
+        async with slots:
+            if idle:
+                connection = idle.pop()
+            else:
+                _, connection = await loop.create_connection(_Exchange, host, int(port))
+                opened.append(connection)
+            connection.answer = loop.create_future()
+            connection.transport.write(request)
+            answer = await connection.answer
+            idle.append(connection)
+            return answer
 
     yield Calls(create=lambda: send(create + ORDER_BYTES), get=lambda: send(get))
     for connection in opened:
@@ -92,7 +97,7 @@ async def floor(base_url: str) -> AsyncIterator[Calls]:
 async def raw_aiohttp(base_url: str) -> AsyncIterator[Calls]:
     """Use aiohttp with prepared bytes; the answer stays bytes."""
     create_url, get_url = URL(base_url + CREATE_PATH), URL(base_url + GET_PATH)
-    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+    async with aiohttp.ClientSession() as session:
 
         async def create() -> bytes:
             async with session.post(create_url, data=ORDER_BYTES, headers=JSON_HEADERS) as response:
@@ -108,7 +113,7 @@ async def raw_aiohttp(base_url: str) -> AsyncIterator[Calls]:
 @asynccontextmanager
 async def hand_written(base_url: str) -> AsyncIterator[Calls]:
     """Use aiohttp as most people write it: dicts in and out."""
-    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+    async with aiohttp.ClientSession() as session:
 
         async def create() -> object:
             async with session.post(base_url + CREATE_PATH, json=ORDER_VALUES, headers=WRITE_HEADERS) as response:
@@ -121,11 +126,19 @@ async def hand_written(base_url: str) -> AsyncIterator[Calls]:
         yield Calls(create=create, get=get)
 
 
+def _httpx_limits() -> httpx.Limits:
+    """Keep idle connections open; httpx would keep 20 of its 100, for five seconds."""
+    import httpx  # noqa: PLC0415 - whoever counts the instructions of others has no need to import it
+
+    return httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS, keepalive_expiry=None)
+
+
 @asynccontextmanager
 async def over_httpx(base_url: str) -> AsyncIterator[Calls]:
     """Use httpx, dicts in and out."""
-    limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
-    async with httpx.AsyncClient(base_url=base_url, headers=KEY_HEADERS, limits=limits) as client:
+    import httpx  # noqa: PLC0415 - see `_httpx_limits`
+
+    async with httpx.AsyncClient(base_url=base_url, headers=KEY_HEADERS, limits=_httpx_limits()) as client:
 
         async def create() -> object:
             response = await client.post(CREATE_PATH, json=ORDER_VALUES, headers={"Idempotency-Key": ORDER_ID})
@@ -140,7 +153,11 @@ async def over_httpx(base_url: str) -> AsyncIterator[Calls]:
 @asynccontextmanager
 async def over_niquests(base_url: str) -> AsyncIterator[Calls]:
     """Use niquests, dicts in and out."""
-    async with niquests.AsyncSession(pool_maxsize=256) as session:
+    import niquests  # noqa: PLC0415 - see `_httpx_limits`
+    from niquests.adapters import AsyncHTTPAdapter  # noqa: PLC0415
+
+    async with niquests.AsyncSession() as session:
+        session.mount(base_url, AsyncHTTPAdapter(pool_maxsize=CONNECTIONS, pool_block=True))
 
         async def create() -> object:
             response = await session.post(base_url + CREATE_PATH, json=ORDER_VALUES, headers=WRITE_HEADERS)
@@ -159,9 +176,12 @@ async def openapi_python_client(base_url: str) -> AsyncIterator[Calls]:
     create_call = generated.module("api.deliveries.create_delivery").asyncio
     get_call = generated.module("api.deliveries.get_delivery").asyncio
     body = generated.module("models").DeliveryRequest.from_dict(ORDER_VALUES)
-    limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
     async with generated.module("client").AuthenticatedClient(
-        base_url=base_url, token=API_KEY, prefix="", auth_header_name="x-api-key", httpx_args={"limits": limits}
+        base_url=base_url,
+        token=API_KEY,
+        prefix="",
+        auth_header_name="x-api-key",
+        httpx_args={"limits": _httpx_limits()},
     ) as client:
         yield Calls(
             create=lambda: create_call(client=client, body=body, idempotency_key=ORDER_ID),
