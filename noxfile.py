@@ -91,5 +91,6 @@ def kill(session: nox.Session) -> None:
 @nox.session(python=NEWEST, default=False)
 def bench(session: nox.Session) -> None:
     """Measure the speed beside that of others; takes its time, and wants a quiet machine."""
+    # Not the versions of the constraints file: openapi-python-client wants an older typer.
     session.install("--editable", f".[{EXTRAS}]", *nox.project.dependency_groups(GROUPS, "bench"))
     session.run("python", "-m", "benchmarks", *session.posargs)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import platform
 import sys
 from importlib.metadata import version
@@ -80,7 +81,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--waits", type=int, default=10_000, help="deliveries awaited at once")
     parser.add_argument("--json", type=Path, help="write the figures there")
     parser.add_argument("--svg", type=Path, help=f"draw the chart of '{CHARTED}' there")
-    parser.add_argument("--guard", action="store_true", help="only check the ratios; exit 1 if a limit is exceeded")
+    parser.add_argument(
+        "--guard", action="store_true", help="only compare with the limits of guard.py; exit 1 if one is exceeded"
+    )
     return parser.parse_args()
 
 
@@ -94,9 +97,11 @@ def _report(options: argparse.Namespace) -> int:
     if unknown := set(options.scenarios) - set(SCENARIOS):
         sys.stderr.write(f"no such scenario: {', '.join(sorted(unknown))}; there are {', '.join(SCENARIOS)}\n")
         return 2
+    cores.take(cores.CLIENTS)
     figures: list[dict[str, Any] | str] = []
-    for name in options.scenarios or SCENARIOS:
-        for result in SCENARIOS[name](options):
+    setting = _setting()
+    with generated_client():
+        for result in (one for name in options.scenarios or SCENARIOS for one in SCENARIOS[name](options)):
             text = result if isinstance(result, str) else result.as_text()
             sys.stdout.write(text + "\n")
             sys.stdout.flush()
@@ -104,11 +109,16 @@ def _report(options: argparse.Namespace) -> int:
             if options.svg and isinstance(result, Table) and result.title.startswith(CHARTED):
                 options.svg.write_text(chart.draw(result, calls.COLUMNS[0]), encoding="utf-8")
     if options.json:
-        setting = {"python": platform.python_version(), **{package: version(package) for package in PACKAGES}}
         options.json.write_text(
             json.dumps({"setting": setting, "results": figures}, ensure_ascii=False, indent=1) + "\n", encoding="utf-8"
         )
     return 0
+
+
+def _setting() -> dict[str, Any]:
+    """Say where this is measured, and how busy it is there."""
+    versions = {package: version(package) for package in PACKAGES}
+    return {"python": platform.python_version(), **versions, "cores": len(cores.ALL), "load average": os.getloadavg()}
 
 
 def _plain(result: Result) -> dict[str, Any] | str:
@@ -124,12 +134,8 @@ def _plain(result: Result) -> dict[str, Any] | str:
 def main() -> int:
     """Measure what the command line asks for."""
     options = _arguments()
-    with generated_client():
-        if options.guard:
-            return _guard(options)
-        return _report(options)
+    return _guard(options) if options.guard else _report(options)
 
 
 if __name__ == "__main__":
-    cores.take(cores.CLIENTS)
     sys.exit(main())

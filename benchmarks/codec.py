@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from datetime import datetime  # noqa: TC003 - msgspec reads the annotations
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -12,6 +13,9 @@ from benchmarks import generated
 from benchmarks.rounds import Table, microseconds, tabulate
 from benchmarks.samples import DELIVERY_BYTES, ORDER, ORDER_BYTES
 from kaspi_delivery_async.models import Delivery, DeliveryStatus, from_json, to_json
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 COLUMNS = ("CPU µs",)
 
@@ -81,39 +85,40 @@ class Whole(Struct):
     history: tuple[Passed, ...] | None = None
 
 
-def decode_table(*, rounds: int, seconds: float) -> Table:
-    """Measure reading a full delivery; each way with the JSON parser that it uses by itself."""
+def decoders() -> dict[str, Callable[[], object]]:
+    """Ways to read a full delivery, each with the JSON parser that it uses by itself."""
     decoder = msgspec.json.Decoder(Whole)
     foreign: Any = generated.module("models").Delivery
-    return tabulate(
-        "decode a full Delivery",
-        COLUMNS,
-        {
-            "msgspec": lambda: microseconds(lambda: decoder.decode(DELIVERY_BYTES), seconds=seconds),
-            "kaspi_delivery_async": lambda: microseconds(lambda: from_json(Delivery, DELIVERY_BYTES), seconds=seconds),
-            "openapi-python-client": lambda: microseconds(
-                lambda: foreign.from_dict(json.loads(DELIVERY_BYTES)), seconds=seconds
-            ),
-        },
-        rounds=rounds,
-    )
+    return {
+        "msgspec": lambda: decoder.decode(DELIVERY_BYTES),
+        "kaspi_delivery_async": lambda: from_json(Delivery, DELIVERY_BYTES),
+        "openapi-python-client": lambda: foreign.from_dict(json.loads(DELIVERY_BYTES)),
+    }
+
+
+def encoders() -> dict[str, Callable[[], object]]:
+    """Ways to write an order; the generated client's JSON is written as httpx writes it."""
+    encoder, order = msgspec.json.Encoder(), msgspec.json.decode(ORDER_BYTES, type=Order)
+    foreign: Any = generated.module("models").DeliveryRequest.from_dict(json.loads(ORDER_BYTES))
+    return {
+        "msgspec": lambda: encoder.encode(order),
+        "kaspi_delivery_async": lambda: to_json(ORDER),
+        "openapi-python-client": lambda: json.dumps(
+            foreign.to_dict(), ensure_ascii=False, separators=(",", ":"), allow_nan=False
+        ).encode(),
+    }
+
+
+def decode_table(*, rounds: int, seconds: float) -> Table:
+    """Measure reading."""
+    return _table("decode a full Delivery", decoders(), rounds=rounds, seconds=seconds)
 
 
 def encode_table(*, rounds: int, seconds: float) -> Table:
-    """Measure writing an order; the generated client's JSON is written as httpx writes it."""
-    encoder, order = msgspec.json.Encoder(), msgspec.json.decode(ORDER_BYTES, type=Order)
-    foreign: Any = generated.module("models").DeliveryRequest.from_dict(json.loads(ORDER_BYTES))
+    """Measure writing."""
+    return _table("encode a DeliveryRequest", encoders(), rounds=rounds, seconds=seconds)
 
-    def foreign_bytes() -> bytes:
-        return json.dumps(foreign.to_dict(), ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
 
-    return tabulate(
-        "encode a DeliveryRequest",
-        COLUMNS,
-        {
-            "msgspec": lambda: microseconds(lambda: encoder.encode(order), seconds=seconds),
-            "kaspi_delivery_async": lambda: microseconds(lambda: to_json(ORDER), seconds=seconds),
-            "openapi-python-client": lambda: microseconds(foreign_bytes, seconds=seconds),
-        },
-        rounds=rounds,
-    )
+def _table(title: str, ways: Mapping[str, Callable[[], object]], *, rounds: int, seconds: float) -> Table:
+    measures = {name: partial(microseconds, work, seconds=seconds) for name, work in ways.items()}
+    return tabulate(title, COLUMNS, measures, rounds=rounds)

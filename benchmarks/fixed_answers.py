@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from benchmarks.samples import CREATED_BYTES, DELIVERY_BYTES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 def answer(status: bytes, body: bytes) -> bytes:
@@ -18,30 +21,41 @@ CREATED = answer(b"201 Created", CREATED_BYTES)
 DELIVERY = answer(b"200 OK", DELIVERY_BYTES)
 
 
+class Conversation:
+    """What is said over one connection: a POST is answered with a created delivery, anything else with a whole one."""
+
+    def __init__(self) -> None:
+        self._buffer = b""
+
+    def answers(self, data: bytes) -> Iterator[bytes]:
+        """Take what was received, and answer every request that is complete."""
+        self._buffer += data
+        while (end := self._buffer.find(b"\r\n\r\n")) >= 0:
+            head = self._buffer[:end].lower()
+            _, _, length = head.partition(b"\r\ncontent-length:")
+            size = end + 4 + int(length.partition(b"\r\n")[0] or 0)
+            if len(self._buffer) < size:
+                return
+            self._buffer = self._buffer[size:]
+            yield CREATED if head.startswith(b"post") else DELIVERY
+
+
 class Answering(asyncio.Protocol):
-    """Answers a POST with a created delivery and anything else with a whole one, ``delay`` seconds later."""
+    """Answers every request, ``delay`` seconds later."""
 
     transport: asyncio.Transport
 
     def __init__(self, delay: float) -> None:
         self.delay = delay
-        self.buffer = b""
+        self.conversation = Conversation()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the way back."""
         self.transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
-        """Answer every complete request."""
-        self.buffer += data
-        while (end := self.buffer.find(b"\r\n\r\n")) >= 0:
-            head = self.buffer[:end].lower()
-            _, _, length = head.partition(b"\r\ncontent-length:")
-            size = end + 4 + int(length.partition(b"\r\n")[0] or 0)
-            if len(self.buffer) < size:
-                return
-            self.buffer = self.buffer[size:]
-            text = CREATED if head.startswith(b"post") else DELIVERY
+        """Answer now or later."""
+        for text in self.conversation.answers(data):
             if self.delay:
                 asyncio.get_running_loop().call_later(self.delay, self.transport.write, text)
             else:

@@ -18,8 +18,8 @@ DESCRIPTION = Path(__file__).parent.parent / "openapi" / "kaspi-delivery.yaml"
 
 
 @contextmanager
-def generated_client() -> Iterator[None]:
-    """Generate the client, and let `module` import it."""
+def generated_client() -> Iterator[str]:
+    """Generate the client, let `module` import it, and give the directory in which it is."""
     with tempfile.TemporaryDirectory() as directory:
         target = Path(directory, NAME)
         command = [sys.executable, "-m", "openapi_python_client", "generate", "--meta", "none", "--overwrite"]
@@ -28,7 +28,7 @@ def generated_client() -> Iterator[None]:
         )
         sys.path.insert(0, directory)
         try:
-            yield
+            yield directory
         finally:
             sys.path.remove(directory)
 

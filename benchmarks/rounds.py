@@ -34,10 +34,10 @@ class Table:
     columns: tuple[str, ...]
     rows: Mapping[str, tuple[Spread, ...]]
 
-    def ratio(self, one: str, other: str, column: str) -> float:
-        """Divide one contestant's median by another's."""
+    def medians(self, column: str) -> dict[str, float]:
+        """Give one figure of every contestant."""
         place = self.columns.index(column)
-        return self.rows[one][place].median / self.rows[other][place].median
+        return {name: spreads[place].median for name, spreads in self.rows.items()}
 
     def as_dict(self) -> dict[str, Any]:
         """Give plain values, for JSON."""
