@@ -129,27 +129,24 @@ class _LoggedCall:
             logger.info("%s: %s after %d attempts, %.3f s", self.operation, shown, result.attempts, result.duration)
 
 
-class Observers:
-    """Those who hear of one call; their failures are kept away from it."""
+def observers_of(instrumentation: Iterable[Instrumentation], call: CallDetails) -> list[CallObserver]:
+    """Ask who wants to hear of a call; whose question fails does not."""
+    observers: list[CallObserver] = []
+    for one in instrumentation:
+        try:
+            observer = one.call_started(call)
+        except Exception:
+            logger.exception("an instrumentation hook failed")
+        else:
+            if observer is not None:
+                observers.append(observer)
+    return observers
 
-    def __init__(self, instrumentation: Iterable[Instrumentation], call: CallDetails) -> None:
-        self._observers: list[CallObserver] = []
-        for one in instrumentation:
-            try:
-                observer = one.call_started(call)
-            except Exception:
-                logger.exception("an instrumentation hook failed")
-            else:
-                if observer is not None:
-                    self._observers.append(observer)
 
-    def __bool__(self) -> bool:
-        return bool(self._observers)
-
-    def tell(self, event: Callable[[CallObserver], None]) -> None:
-        """Let everyone hear of an event."""
-        for observer in self._observers:
-            try:
-                event(observer)
-            except Exception:
-                logger.exception("an instrumentation hook failed")
+def tell(observers: Iterable[CallObserver], event: Callable[[CallObserver], None]) -> None:
+    """Let everyone hear of an event; their failures are kept away from the call."""
+    for observer in observers:
+        try:
+            event(observer)
+        except Exception:
+            logger.exception("an instrumentation hook failed")

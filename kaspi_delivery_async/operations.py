@@ -41,27 +41,45 @@ _UNSAFE_IN_PATH = frozenset("/\\?#%")
 
 
 @attrs.frozen(kw_only=True)
-class Operation(Generic[T]):
-    """One request of the API, ready to be sent any number of times, and the reading of its answer."""
+class Template(Generic[T]):
+    """What all requests of one operation have in common."""
 
     name: str
     """The operation's name in this package, such as ``create_delivery``."""
     method: str
     """HTTP method."""
     path: str
-    """Path and query below the base URL, percent-encoded."""
-    route: str = attrs.field(repr=False)
     """The path as the description writes it, with ``{deliveryId}`` in place of an id."""
+    result: type[T]
+    """The model of a good answer."""
+    conflict: type[ConflictError] = ConflictError
+    """What a 409 means here."""
+
+
+@attrs.frozen(kw_only=True)
+class Operation(Generic[T]):
+    """One request of the API, ready to be sent any number of times, and the reading of its answer."""
+
+    template: Template[T]
+    """Which operation it is."""
+    path: str
+    """Path and query below the base URL, percent-encoded."""
     headers: Mapping[str, str] = attrs.field(factory=dict[str, str], repr=False)
     """Headers of the request itself; the API key is added by whoever sends it."""
     body: bytes | None = attrs.field(default=None, repr=False)
     """The JSON body, or None."""
     idempotency_key: str | None = None
     """The key that makes repeating a write harmless for 23 hours; None where the API takes none."""
-    result: type[T]
-    """The model of a good answer."""
-    conflict: type[ConflictError] = attrs.field(default=ConflictError, repr=False)
-    """What a 409 means here."""
+
+    @property
+    def name(self) -> str:
+        """The operation's name in this package, such as ``create_delivery``."""
+        return self.template.name
+
+    @property
+    def method(self) -> str:
+        """HTTP method."""
+        return self.template.method
 
     @property
     def repeatable(self) -> bool:
@@ -70,7 +88,28 @@ class Operation(Generic[T]):
 
     def parse(self, status: int, headers: Mapping[str, str], body: bytes) -> T:
         """Return the value of an answer, or raise the `ApiError` or `UnreadableResponseError` it stands for."""
-        return read_answer(status, headers, body, operation=self.name, result=self.result, conflict=self.conflict)
+        template = self.template
+        return read_answer(
+            status, headers, body, operation=template.name, result=template.result, conflict=template.conflict
+        )
+
+
+_CREATE = Template(
+    name="create_delivery",
+    method="POST",
+    path="/v1/deliveries",
+    result=DeliveryCreated,
+    conflict=IdempotencyConflictError,
+)
+_GET = Template(name="get_delivery", method="GET", path="/v1/deliveries/{deliveryId}", result=Delivery)
+_CANCEL = Template(
+    name="cancel_delivery",
+    method="POST",
+    path="/v1/deliveries/{deliveryId}/cancel",
+    result=Delivery,
+    conflict=CancelNotAllowedError,
+)
+_TEST_WEBHOOK = Template(name="send_test_webhook", method="POST", path="/v1/webhooks/test", result=TestWebhook)
 
 
 def create_delivery(request: DeliveryRequest, idempotency_key: str | None = None) -> Operation[DeliveryCreated]:
@@ -80,38 +119,19 @@ def create_delivery(request: DeliveryRequest, idempotency_key: str | None = None
     of at most 128 characters, else ``order-`` and its SHA-256. Raises `InvalidRequestError` with
     the path of every wrong field.
     """
-    operation = "create_delivery"
-    body = _encode(request, DeliveryRequest, operation)
+    body = _encode(request, DeliveryRequest, _CREATE)
     if not request.external_order_id:
         raise InvalidRequestError(
-            "$.externalOrderId", "must not be empty: it tells your orders apart", operation=operation
+            "$.externalOrderId", "must not be empty: it tells your orders apart", operation=_CREATE.name
         )
-    key = (
-        create_key(request.external_order_id)
-        if idempotency_key is None
-        else checked_key(idempotency_key, operation=operation)
-    )
-    return _write(
-        operation,
-        "/v1/deliveries",
-        body=body,
-        key=key,
-        result=DeliveryCreated,
-        conflict=IdempotencyConflictError,
-    )
+    key = create_key(request.external_order_id) if idempotency_key is None else _checked(idempotency_key, _CREATE)
+    return _write(_CREATE, _CREATE.path, body=body, key=key)
 
 
 def get_delivery(delivery_id: str, *, include_history: bool = False) -> Operation[Delivery]:
     """Ask for a delivery, with its past statuses if ``include_history`` (Source: GS RF)."""
-    operation = "get_delivery"
-    route = "/v1/deliveries/{deliveryId}"
-    return Operation(
-        name=operation,
-        method="GET",
-        path=_filled(route, delivery_id, operation) + ("?includeHistory=true" if include_history else ""),
-        route=route,
-        result=Delivery,
-    )
+    query = "?includeHistory=true" if include_history else ""
+    return Operation(template=_GET, path=_filled(_GET, delivery_id) + query)
 
 
 def cancel_delivery(
@@ -121,20 +141,10 @@ def cancel_delivery(
 
     Without ``idempotency_key`` the key is ``{delivery_id}-cancel``.
     """
-    operation = "cancel_delivery"
-    route = "/v1/deliveries/{deliveryId}/cancel"
-    path = _filled(route, delivery_id, operation)
-    body = _encode(CancelRequest(reason=reason), CancelRequest, operation)
-    key = cancel_key(delivery_id) if idempotency_key is None else checked_key(idempotency_key, operation=operation)
-    return _write(
-        operation,
-        route,
-        path=path,
-        body=body,
-        key=key,
-        result=Delivery,
-        conflict=CancelNotAllowedError,
-    )
+    path = _filled(_CANCEL, delivery_id)
+    body = _encode(CancelRequest(reason=reason), CancelRequest, _CANCEL)
+    key = cancel_key(delivery_id) if idempotency_key is None else _checked(idempotency_key, _CANCEL)
+    return _write(_CANCEL, path, body=body, key=key)
 
 
 def send_test_webhook(url: str, event_type: WebhookEventType | str) -> Operation[TestWebhook]:
@@ -142,61 +152,47 @@ def send_test_webhook(url: str, event_type: WebhookEventType | str) -> Operation
 
     It takes no idempotency key, so a client repeats it only if nothing was sent.
     """
-    operation = "send_test_webhook"
+    name = _TEST_WEBHOOK.name
     if not isinstance(event_type, str) or not event_type:
-        raise InvalidRequestError("$.type", "expected an event type such as 'delivery.created'", operation=operation)
-    body = _encode(TestWebhookRequest(url=url, type=WebhookEventType(event_type)), TestWebhookRequest, operation)
+        raise InvalidRequestError("$.type", "expected an event type such as 'delivery.created'", operation=name)
+    request = TestWebhookRequest(url=url, type=WebhookEventType(event_type))
+    body = _encode(request, TestWebhookRequest, _TEST_WEBHOOK)
     if not _is_web_address(url):
-        raise InvalidRequestError("$.url", "expected an absolute http(s) URL", operation=operation)
-    return _write(operation, "/v1/webhooks/test", body=body, key=None, result=TestWebhook)
+        raise InvalidRequestError("$.url", "expected an absolute http(s) URL", operation=name)
+    return _write(_TEST_WEBHOOK, _TEST_WEBHOOK.path, body=body, key=None)
 
 
-def _write(
-    name: str,
-    route: str,
-    *,
-    path: str | None = None,
-    body: bytes,
-    key: str | None,
-    result: type[T],
-    conflict: type[ConflictError] = ConflictError,
-) -> Operation[T]:
+def _write(template: Template[T], path: str, *, body: bytes, key: str | None) -> Operation[T]:
     headers = {"Content-Type": "application/json"}
     if key is not None:
         headers["Idempotency-Key"] = key
-    return Operation(
-        name=name,
-        method="POST",
-        path=path or route,
-        route=route,
-        headers=headers,
-        body=body,
-        idempotency_key=key,
-        result=result,
-        conflict=conflict,
-    )
+    return Operation(template=template, path=path, headers=headers, body=body, idempotency_key=key)
 
 
-def _encode(model: object, kind: type[object], operation: str) -> bytes:
+def _checked(key: str, template: Template[T]) -> str:
+    return checked_key(key, operation=template.name)
+
+
+def _encode(model: object, kind: type[object], template: Template[T]) -> bytes:
     if not isinstance(model, kind):
-        raise InvalidRequestError("$", f"expected {kind.__name__}, got {type(model).__name__}", operation=operation)
+        raise InvalidRequestError("$", f"expected {kind.__name__}, got {type(model).__name__}", operation=template.name)
     try:
         return to_json(model)
     except InvalidRequestError as error:
-        error.operation = operation
+        error.operation = template.name
         raise
 
 
-def _filled(route: str, delivery_id: str, operation: str) -> str:
+def _filled(template: Template[T], delivery_id: str) -> str:
     # A dot segment or a slash would address another resource than the caller named.
     safe = isinstance(delivery_id, str) and is_visible_ascii(delivery_id) and delivery_id not in {".", ".."}
     if not safe or not _UNSAFE_IN_PATH.isdisjoint(delivery_id):
         raise InvalidRequestError(
             "delivery_id",
             "must be visible ASCII without / \\ ? # %, such as dlv_01hfz18tnb7tqw, exactly as the API returned it",
-            operation=operation,
+            operation=template.name,
         )
-    return route.replace("{deliveryId}", quote(delivery_id, safe=""))
+    return template.path.replace("{deliveryId}", quote(delivery_id, safe=""))
 
 
 def _is_web_address(url: str) -> bool:

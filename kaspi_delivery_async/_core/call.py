@@ -6,11 +6,19 @@ import functools
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 import attrs
+from multidict import CIMultiDict
 
 from kaspi_delivery_async._core.answers import is_replay
 from kaspi_delivery_async._core.pace import Pace
 from kaspi_delivery_async.errors import Attempt, KaspiDeliveryError, Outcome
-from kaspi_delivery_async.instrumentation import AttemptDetails, CallDetails, CallResult, Observers, WaitDetails
+from kaspi_delivery_async.instrumentation import (
+    AttemptDetails,
+    CallDetails,
+    CallResult,
+    WaitDetails,
+    observers_of,
+    tell,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -24,6 +32,8 @@ T = TypeVar("T")
 _FREE = Pace()
 """Stands in until the API key is known, and with it the pace; nothing is sent or spent before."""
 
+_SECRET_HEADERS = frozenset({"set-cookie", "x-api-key"})
+
 _GRAVITY = {Outcome.NOT_SENT: 0, Outcome.REJECTED: 1, Outcome.UNKNOWN: 2}
 
 
@@ -36,7 +46,7 @@ class Response(Generic[T]):
     status: int
     """HTTP status of the answer."""
     headers: Mapping[str, str] = attrs.field(repr=False)
-    """Headers of the answer, names in lower case, without cookies."""
+    """Headers of the answer, found under their names in any case; without cookies, and without the API key."""
     replayed: bool
     """Whether the server answered from its memory of the idempotency key: the work was done before (Source: GS AU)."""
     attempts: tuple[Attempt, ...]
@@ -47,6 +57,8 @@ class Response(Generic[T]):
 
 class Call(Generic[T]):
     """One call; `attempts` and `outcome` grow with it."""
+
+    __slots__ = ("_ended", "_observers", "clock", "deadline", "key_renewed", "operation", "outcome", "pace", "start")
 
     def __init__(
         self,
@@ -61,55 +73,68 @@ class Call(Generic[T]):
         self.operation = operation
         self.start = clock()
         self.deadline = self.start + total
-        self.attempts: list[Attempt] = []
         self.outcome = Outcome.NOT_SENT
         """The gravest of all attempts: once one may have arrived, a later refusal does not take that back."""
         self.key_renewed = False
         """Whether a 401 made it ask for the API key again."""
         self.pace = _FREE
-        self._clock = clock
-        self._observers = Observers(
-            instrumentation, _details(operation.name, operation.method, operation.route, host, port)
+        self.clock = clock
+        self._ended: list[tuple[int | None, str | None, float, float]] = []
+        self._observers = observers_of(
+            instrumentation, _details(operation.name, operation.method, operation.template.path, host, port)
         )
-        self._is_observed = bool(self._observers)
+
+    @property
+    def attempts(self) -> tuple[Attempt, ...]:
+        """What was tried, in order."""
+        return tuple(
+            Attempt(status=status, error=reason, start=start - self.start, duration=duration)
+            for status, reason, start, duration in self._ended
+        )
+
+    @property
+    def attempts_made(self) -> int:
+        """How many attempts have ended."""
+        return len(self._ended)
 
     @property
     def elapsed(self) -> float:
         """Seconds since it began."""
-        return self._clock() - self.start
+        return self.clock() - self.start
 
     @property
     def remaining(self) -> float:
         """Seconds until its deadline."""
-        return self.deadline - self._clock()
+        return self.deadline - self.clock()
 
     def begin_attempt(self) -> float:
         """Return when the attempt that now begins, begins."""
-        if self._is_observed:
-            number = len(self.attempts) + 1
-            self._observers.tell(lambda observer: observer.attempt_started(number))
-        return self._clock()
+        if self._observers:
+            number = len(self._ended) + 1
+            tell(self._observers, lambda observer: observer.attempt_started(number))
+        return self.clock()
 
-    def end_attempt(self, start: float, *, status: int | None, error: BaseException | None = None) -> None:
-        """Take note of an attempt that ended with this status, or without one."""
-        duration = self._clock() - start
+    def end_attempt(self, start: float, *, status: int | None, error: BaseException | None = None) -> float:
+        """Take note of an attempt that ended with this status, or without one; return the seconds that it took."""
+        duration = self.clock() - start
         reason = None if error is None or status is not None else str(error)
-        self.attempts.append(Attempt(status=status, error=reason, start=start - self.start, duration=duration))
+        self._ended.append((status, reason, start, duration))
         if isinstance(error, KaspiDeliveryError):
             self.outcome = max(self.outcome, error.outcome, key=_GRAVITY.__getitem__)
-        if self._is_observed:
-            details = AttemptDetails(number=len(self.attempts), status=status, error=_kind(error), duration=duration)
-            self._observers.tell(lambda observer: observer.attempt_ended(details))
+        if self._observers:
+            details = AttemptDetails(number=len(self._ended), status=status, error=_kind(error), duration=duration)
+            tell(self._observers, lambda observer: observer.attempt_ended(details))
+        return duration
 
     def wait(self, seconds: float) -> None:
         """Take note of a wait before another attempt."""
-        if self._is_observed:
-            details = WaitDetails(after_attempt=len(self.attempts), seconds=seconds)
-            self._observers.tell(lambda observer: observer.waiting(details))
+        if self._observers:
+            details = WaitDetails(after_attempt=len(self._ended), seconds=seconds)
+            tell(self._observers, lambda observer: observer.waiting(details))
 
     def succeed(self, answer: Answer) -> None:
         """End with a good answer."""
-        if self._is_observed:
+        if self._observers:
             self._end(None, replayed=is_replay(answer.headers))
 
     def response(self, answer: Answer, value: T) -> Response[T]:
@@ -119,7 +144,7 @@ class Call(Generic[T]):
             status=answer.status,
             headers=_shown(answer.headers),
             replayed=is_replay(answer.headers),
-            attempts=tuple(self.attempts),
+            attempts=self.attempts,
             idempotency_key=self.operation.idempotency_key,
         )
 
@@ -127,7 +152,7 @@ class Call(Generic[T]):
         """End with an error, which now speaks for all attempts."""
         error.operation = self.operation.name
         error.outcome = self.outcome
-        error.attempts = tuple(self.attempts)
+        error.attempts = self.attempts
         error.idempotency_key = self.operation.idempotency_key
         self._end(error, outcome=self.outcome)
         return error
@@ -137,16 +162,16 @@ class Call(Generic[T]):
         self._end(error)
 
     def _end(self, error: BaseException | None, *, outcome: Outcome | None = None, replayed: bool = False) -> None:
-        if self._is_observed:
+        if self._observers:
             result = CallResult(
-                attempts=len(self.attempts),
-                status=self.attempts[-1].status if self.attempts else None,
+                attempts=len(self._ended),
+                status=self._ended[-1][0] if self._ended else None,
                 error=_kind(error),
                 outcome=outcome,
                 replayed=replayed,
                 duration=self.elapsed,
             )
-            self._observers.tell(lambda observer: observer.call_ended(result))
+            tell(self._observers, lambda observer: observer.call_ended(result))
 
 
 @functools.lru_cache(maxsize=32)
@@ -158,5 +183,5 @@ def _kind(error: BaseException | None) -> str | None:
     return None if error is None else type(error).__name__
 
 
-def _shown(headers: Mapping[str, str]) -> dict[str, str]:
-    return {name.lower(): value for name, value in headers.items() if name.lower() != "set-cookie"}
+def _shown(headers: Mapping[str, str]) -> CIMultiDict[str]:
+    return CIMultiDict((name, value) for name, value in headers.items() if name.lower() not in _SECRET_HEADERS)

@@ -18,7 +18,7 @@ class ApiKey:
     def __init__(self, source: ApiKeySource) -> None:
         self.fixed = None if callable(source) else _checked(source)
         """The key, if it never changes."""
-        self._source = source
+        self._source = self.fixed or source
 
     async def current(self) -> str:
         """Return the key to send now; raises `ConfigurationError` if it is no key."""
@@ -26,9 +26,18 @@ class ApiKey:
         return _checked(await key if inspect.isawaitable(key) else key)
 
 
+class _SecretText(str):
+    """Text that a failure report which prints arguments and local variables does not show."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'<API key>'"
+
+
 def _checked(key: object) -> str:
     if isinstance(key, str) and is_visible_ascii(key):
-        return key
+        return _SecretText(key)
     raise ConfigurationError(
         "the API key must be a text of visible ASCII characters, as shown in the partner console: no blanks, no "
         "line ends; set KASPI_API_KEY or pass `api_key`"

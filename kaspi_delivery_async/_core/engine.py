@@ -6,11 +6,13 @@ import asyncio
 import random
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
+from weakref import WeakKeyDictionary
 
 import attrs
 
 from kaspi_delivery_async._core.call import Call, Response
-from kaspi_delivery_async._core.limiter import Limiter, shared_limiter
+from kaspi_delivery_async._core.deadlines import Deadlines
+from kaspi_delivery_async._core.limiter import Limiter, Queue, keep_while_pausing, shared_limiter
 from kaspi_delivery_async._core.pace import RETRY_COST, TIMEOUT_COST, is_healthy
 from kaspi_delivery_async._core.retry import AttemptFailed, Situation, repeating
 from kaspi_delivery_async._core.transport import Answer, common_headers, exchange
@@ -23,6 +25,8 @@ from kaspi_delivery_async.errors import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from multidict import CIMultiDict
 
     from kaspi_delivery_async._core.credentials import ApiKey
     from kaspi_delivery_async._core.sessions import Sessions
@@ -54,11 +58,13 @@ class Endpoint:
 
 @attrs.frozen(kw_only=True)
 class _Lane:
-    """What all requests under one API key share."""
+    """What all requests under one API key share on one event loop."""
 
     api_key: str = attrs.field(repr=False)
     limiter: Limiter
-    headers: dict[str, str] = attrs.field(repr=False)
+    queue: Queue
+    headers: CIMultiDict[str] = attrs.field(repr=False)
+    deadlines: Deadlines
 
 
 class Engine:
@@ -71,7 +77,7 @@ class Engine:
         self._host = parts.hostname or ""
         self._port = parts.port or (443 if parts.scheme == "https" else 80)
         self._draw = draw
-        self._lane: _Lane | None = None
+        self._lanes: WeakKeyDictionary[asyncio.AbstractEventLoop, _Lane] = WeakKeyDictionary()
         self._repeat = repeating(self._attempt, on_wait=_before_wait, draw=draw)
 
     async def value(self, operation: Operation[T]) -> T:
@@ -108,50 +114,57 @@ class Engine:
     async def _attempt(self, call: Call[T]) -> tuple[Answer, T]:
         """Make one attempt, or raise `AttemptFailed`."""
         try:
-            api_key = self.endpoint.api_key.fixed or await self._current_key(call)
-            try:
-                return await self._exchange(call, api_key)
-            except AuthenticationError:
-                # The key may have been rotated since it was asked for; a 401 did no work.
-                if call.key_renewed or self.endpoint.api_key.fixed:
-                    raise
-                call.key_renewed = True
-                renewed = await self._current_key(call)
-                if renewed == api_key:
-                    raise
-                return await self._exchange(call, renewed)
+            if self.endpoint.api_key.fixed:
+                return await self._exchange(call, self.endpoint.api_key.fixed)
+            return await self._exchange_under_current_key(call)
         except KaspiDeliveryError as error:
             raise AttemptFailed(self._situation(call, error), call) from None
 
+    async def _exchange_under_current_key(self, call: Call[T]) -> tuple[Answer, T]:
+        api_key = await self._current_key(call)
+        try:
+            return await self._exchange(call, api_key)
+        except AuthenticationError:
+            # The key may have been rotated since it was asked for; a 401 did no work.
+            if call.key_renewed:
+                raise
+            call.key_renewed = True
+            renewed = await self._current_key(call)
+            if renewed == api_key:
+                raise
+            return await self._exchange(call, renewed)
+
     async def _exchange(self, call: Call[T], api_key: str) -> tuple[Answer, T]:
         """Wait for a turn, send the request, and read its answer."""
-        lane = self._lane_of(api_key)
-        queue = lane.limiter.queue()
+        lane, limits = self._lane_of(api_key), self.settings.limits
         call.pace = lane.limiter.pace
-        await queue.enter(self.settings.limits, deadline=call.deadline, urgent=bool(call.attempts))
+        if not lane.queue.try_enter(call.clock(), limits):
+            await lane.queue.enter(limits, deadline=call.deadline, urgent=call.attempts_made > 0)
         start = call.begin_attempt()
+        attempt_fits = start + self.settings.timeout.attempt <= call.deadline
         status: int | None = None
         failure: BaseException | None = None
         try:
             answer = await exchange(
-                await self.endpoint.sessions.current(),
+                self.endpoint.sessions.opened() or await self.endpoint.sessions.open(),
                 self.endpoint.base_url,
                 call.operation,
                 headers=lane.headers,
-                seconds=min(self.settings.timeout.attempt, call.deadline - start),
+                deadlines=lane.deadlines if attempt_fits else Deadlines(call.deadline - start),
             )
             status = answer.status
             return answer, call.operation.parse(status, answer.headers, answer.body)
         except BaseException as error:
             failure = error
             if isinstance(error, RateLimitedError):
-                queue.throttle(error.retry_after, draw=self._draw())
+                lane.queue.throttle(error.retry_after, draw=self._draw())
+                keep_while_pausing(lane.limiter)
             raise
         finally:
-            call.end_attempt(start, status=status, error=failure)
+            duration = call.end_attempt(start, status=status, error=failure)
             if status is not None and is_healthy(status):
-                queue.succeed(call.attempts[-1].duration, limits=self.settings.limits)
-            queue.leave()
+                lane.queue.succeed(duration, limits=limits)
+            lane.queue.leave()
 
     async def _current_key(self, call: Call[T]) -> str:
         limit = asyncio.timeout_at(call.deadline)
@@ -164,18 +177,27 @@ class Engine:
             raise DeadlineExceededError("the `api_key` function did not return within the call's time") from None
 
     def _lane_of(self, api_key: str) -> _Lane:
-        if self._lane is None or self._lane.api_key != api_key:
+        loop = asyncio.get_running_loop()
+        lane = self._lanes.get(loop)
+        if lane is None or lane.api_key != api_key:
             limiter = shared_limiter(api_key, self.endpoint.base_url)
-            self._lane = _Lane(api_key=api_key, limiter=limiter, headers=common_headers(api_key))
-        return self._lane
+            lane = self._lanes[loop] = _Lane(
+                api_key=api_key,
+                limiter=limiter,
+                queue=limiter.queue(),
+                headers=common_headers(api_key),
+                deadlines=Deadlines(self.settings.timeout.attempt),
+            )
+        return lane
 
     def _situation(self, call: Call[T], error: KaspiDeliveryError) -> Situation:
         return Situation(
             error=error,
             repeatable=call.operation.repeatable,
-            attempt=len(call.attempts),
+            attempt=call.attempts_made,
             elapsed=call.elapsed,
             remaining=call.remaining,
+            closed_for=call.pace.closed_until - call.clock(),
             affordable=call.pace.affords(_cost(error)),
             policy=self.settings.retry,
         )

@@ -11,7 +11,7 @@ from weakref import WeakKeyDictionary, WeakValueDictionary
 
 import attrs
 
-from kaspi_delivery_async._core.pace import Pace
+from kaspi_delivery_async._core.pace import PATIENCE, Pace
 from kaspi_delivery_async.errors import DeadlineExceededError
 
 if TYPE_CHECKING:
@@ -32,7 +32,18 @@ class Queue:
         self._pace = pace
         self._waiters: deque[_Waiter] = deque()
         self._under_way = 0
-        self._timer: asyncio.TimerHandle | None = None
+        self._turns = 0
+        """How many were given."""
+        self._gate: asyncio.TimerHandle | None = None
+        """Opens when the pace allows the next request."""
+        self._patience: asyncio.TimerHandle | None = None
+
+    def try_enter(self, now: float, limits: Limits) -> bool:
+        """Take a turn if one is free."""
+        if self._waiters or self._pace.delay(now, under_way=self._under_way, limits=limits) != 0:
+            return False
+        self._depart(now, limits)
+        return True
 
     async def enter(self, limits: Limits, *, deadline: float, urgent: bool) -> None:
         """Wait for a turn; whoever got one calls `leave` when its request has ended.
@@ -43,8 +54,7 @@ class Queue:
         """
         loop = asyncio.get_running_loop()
         now = loop.time()
-        if not self._waiters and self._pace.delay(now, under_way=self._under_way, limits=limits) == 0:
-            self._depart(now, limits)
+        if self.try_enter(now, limits):
             return
         if self._pace.closed_until >= deadline:
             raise _too_late(self._pace.closed_until - now)
@@ -54,6 +64,7 @@ class Queue:
         else:
             self._waiters.append(waiter)
         self._serve()
+        self._be_patient()
         expiry = loop.call_at(deadline, self._turn_away, waiter, deadline)
         try:
             await waiter.turn
@@ -87,9 +98,9 @@ class Queue:
             waiter.turn.set_exception(_too_late(self._pace.closed_until - now))
 
     def _serve(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        if self._gate is not None:
+            self._gate.cancel()
+            self._gate = None
         loop = asyncio.get_running_loop()
         now = loop.time()
         while self._waiters:
@@ -97,7 +108,7 @@ class Queue:
             if not waiter.turn.done():
                 delay = self._pace.delay(now, under_way=self._under_way, limits=waiter.limits)
                 if delay != 0:
-                    self._timer = None if delay is None else loop.call_later(delay, self._serve)
+                    self._gate = None if delay is None else loop.call_later(delay, self._serve)
                     return
                 self._depart(now, waiter.limits)
                 waiter.turn.set_result(None)
@@ -105,7 +116,21 @@ class Queue:
 
     def _depart(self, now: float, limits: Limits) -> None:
         self._under_way += 1
+        self._turns += 1
         self._pace.depart(now, limits=limits)
+
+    def _be_patient(self) -> None:
+        if self._patience is None and self._pace.probing:
+            loop = asyncio.get_running_loop()
+            self._patience = loop.call_later(PATIENCE, self._lose_patience, self._turns)
+
+    def _lose_patience(self, turns: int) -> None:
+        self._patience = None
+        if self._waiters and self._turns == turns:
+            self._pace.lose_patience(limits=self._waiters[0].limits)
+            self._serve()
+        if self._waiters:
+            self._be_patient()
 
 
 class Limiter:
@@ -125,8 +150,9 @@ class Limiter:
 
 
 # A limit belongs to a key and a host, whichever client meets it, so this one registry is shared
-# by the whole process. A limiter lives as long as a client that uses it.
+# by the whole process. A limiter lives as long as a client that uses it, or as a pause that a 429 asked for.
 _limiters: WeakValueDictionary[tuple[bytes, str], Limiter] = WeakValueDictionary()
+_pausing: set[Limiter] = set()
 
 
 def shared_limiter(api_key: str, base_url: str) -> Limiter:
@@ -136,6 +162,13 @@ def shared_limiter(api_key: str, base_url: str) -> Limiter:
     if limiter is None:
         limiter = _limiters[identity] = Limiter()
     return limiter
+
+
+def keep_while_pausing(limiter: Limiter) -> None:
+    """Let a limiter outlive its clients until the pause it was told to make is over."""
+    now = asyncio.get_running_loop().time()
+    _pausing.difference_update([other for other in _pausing if other.pace.closed_until <= now])
+    _pausing.add(limiter)
 
 
 def _too_late(closed_for: float) -> DeadlineExceededError:

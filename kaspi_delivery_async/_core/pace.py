@@ -26,6 +26,9 @@ DOUBLING_TIME = 0.25
 GROWTH_PER_SECOND = 2.0
 """Requests per second of waiting by which a window widens after the first 429."""
 
+PATIENCE = 0.05
+"""Seconds without an answer after which a window doubles, until the first 429, if requests wait for their turn."""
+
 PAUSE_WITHOUT_RETRY_AFTER = 0.5
 """Seconds for which a 429 that names no time stops everyone."""
 
@@ -33,7 +36,7 @@ GATE_JITTER = 0.05
 """Share of a pause by which it is stretched at the most, so that several processes do not return as one."""
 
 RATE_SLACK = 0.1
-"""Seconds of a stated rate that may be made up for after a timer came late."""
+"""Seconds of a stated rate that may be made up for after a timer came late; a longer pause is nobody's credit."""
 
 FULL_BUDGET = 500
 RETRY_COST = 5
@@ -64,22 +67,30 @@ class Pace:
 
     def delay(self, now: float, *, under_way: int, limits: Limits) -> float | None:
         """Return the seconds until one more request may leave: 0 at once, None only when another has ended."""
-        if under_way + 1 > min(self.window, limits.max_connections):
+        if under_way + 1 > self.window or under_way + 1 > limits.max_connections:
             return None
-        return max(0.0, self.closed_until - now, self.next_slot - now if limits.rate else 0.0)
+        opens = self.closed_until if limits.rate is None else max(self.closed_until, self.next_slot)
+        return opens - now if opens > now else 0.0
 
     def depart(self, now: float, *, limits: Limits) -> None:
         """Account for a request that leaves."""
         if limits.rate:
-            self.next_slot = max(self.next_slot, now - RATE_SLACK) + 1 / limits.rate
+            slot = self.next_slot if self.next_slot > now - RATE_SLACK else now
+            self.next_slot = slot + 1 / limits.rate
 
     def succeed(self, duration: float, *, contended: bool, limits: Limits) -> None:
         """Account for an answer that took ``duration`` seconds; ``contended`` if others waited for their turn."""
-        self.budget = min(FULL_BUDGET, self.budget + SUCCESS_GAIN)
+        if self.budget < FULL_BUDGET:
+            self.budget = min(FULL_BUDGET, self.budget + SUCCESS_GAIN)
         if contended:
             # `window` answers arrive per `duration`, so each brings its share of that time's growth.
             growth = math.log(2) / DOUBLING_TIME if self.probing else GROWTH_PER_SECOND / self.window
             self.window = min(limits.max_connections, self.window + min(1.0, growth * duration))
+
+    def lose_patience(self, *, limits: Limits) -> None:
+        """Account for `PATIENCE` in which nobody who waits for a turn got one: the server is slow, not overrun."""
+        if self.probing:
+            self.window = min(limits.max_connections, self.window * 2)
 
     def throttle(self, now: float, *, retry_after: float | None, draw: float) -> None:
         """Account for a 429: stop everyone, and come back with half the concurrency.

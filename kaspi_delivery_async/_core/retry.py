@@ -36,6 +36,8 @@ class Situation:
     """Seconds since the call began."""
     remaining: float
     """Seconds until the call's deadline."""
+    closed_for: float
+    """Seconds until the pause is over that a 429 asked of everyone; 0 or less if there is none."""
     affordable: bool
     """Whether the shared retry budget still pays for a retry."""
     policy: RetryPolicy
@@ -67,7 +69,7 @@ def next_wait(situation: Situation, *, ceiling: float, draw: float) -> float | N
     ):
         return None
     wait = (situation.error.retry_after or 0.0) + ceiling * draw
-    fits = wait < situation.remaining and situation.elapsed + wait < RESEND_WINDOW
+    fits = max(wait, situation.closed_for) < situation.remaining and situation.elapsed + wait < RESEND_WINDOW
     return wait if fits else None
 
 

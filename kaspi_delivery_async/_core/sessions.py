@@ -6,11 +6,25 @@ import asyncio
 from typing import TYPE_CHECKING
 
 import aiohttp
+from aiohttp import hdrs
+from multidict import CIMultiDict
 
 from kaspi_delivery_async.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
+
+
+class _Request(aiohttp.ClientRequest):
+    """Sends the headers that it is given, with the host: `exchange` leaves nothing to be added or merged."""
+
+    def update_headers(self, headers: object) -> None:
+        assert isinstance(headers, CIMultiDict)  # noqa: S101 - the session has just made it
+        headers[hdrs.HOST] = self.url.host_port_subcomponent
+        self.headers = headers
+
+    def update_auto_headers(self, skip_auto_headers: object) -> None:
+        """Add nothing."""
 
 
 class Sessions:
@@ -22,19 +36,21 @@ class Sessions:
         self._lifetimes: dict[asyncio.AbstractEventLoop, AsyncGenerator[aiohttp.ClientSession, None]] = {}
         self._closed = False
 
-    async def current(self) -> aiohttp.ClientSession:
-        """Return the running loop's session; raises `ConfigurationError` after `close`."""
+    def opened(self) -> aiohttp.ClientSession | None:
+        """Return the running loop's session, if there is one; raises `ConfigurationError` after `close`."""
         if self._closed:
             raise ConfigurationError("the client is closed; make a new one, or keep calls inside `async with client:`")
         if self._given is not None:
             if self._given.closed:
                 raise ConfigurationError("the aiohttp session that was given to the client is closed")
             return self._given
+        return self._own.get(asyncio.get_running_loop())
+
+    async def open(self) -> aiohttp.ClientSession:
+        """Make the running loop's session."""
         loop = asyncio.get_running_loop()
-        session = self._own.get(loop)
-        if session is None:
-            lifetime = self._lifetimes[loop] = self._live(loop)
-            session = self._own[loop] = await anext(lifetime)
+        lifetime = self._lifetimes[loop] = self._live(loop)
+        session = self._own[loop] = await anext(lifetime)
         return session
 
     async def close(self) -> None:
@@ -53,7 +69,9 @@ class Sessions:
         """
         # How many connections there are is the limiter's business, not the connector's.
         connector = aiohttp.TCPConnector(limit=0)
-        async with aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar()) as session:
+        async with aiohttp.ClientSession(
+            connector=connector, cookie_jar=aiohttp.DummyCookieJar(), request_class=_Request
+        ) as session:
             try:
                 yield session
             finally:

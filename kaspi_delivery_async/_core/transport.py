@@ -6,24 +6,29 @@ import functools
 import math
 import os
 import ssl
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import aiohttp
-import attrs
+from aiohttp import hdrs
+from multidict import CIMultiDict, istr
 from yarl import URL
 
+from kaspi_delivery_async._core.deadlines import Deadline
 from kaspi_delivery_async._version import __version__
 from kaspi_delivery_async.errors import CertificateError, DeadlineExceededError, Outcome, TransportError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from aiohttp.abc import AbstractStreamWriter
+
+    from kaspi_delivery_async._core.deadlines import Deadlines
     from kaspi_delivery_async.operations import Operation
 
 LARGEST_BODY = 4 * 1024 * 1024
 """Bytes of an answer that are read, about; no answer of this API comes near. With copies it stays below 16 MiB."""
 
-CONNECT_SHARE = 0.999
+CONNECT_SHARE = 0.98
 """Share of an attempt's time in which the connection must stand.
 
 It ends a moment before the attempt, so that aiohttp itself can report that nothing was sent.
@@ -32,23 +37,39 @@ It ends a moment before the attempt, so that aiohttp itself can report that noth
 _USER_AGENT = f"kaspi-delivery-async/{__version__} aiohttp/{aiohttp.__version__}"
 
 
-@attrs.frozen
-class Answer:
+class Answer(NamedTuple):
     """What came back."""
 
     status: int
     headers: Mapping[str, str]
-    body: bytes = attrs.field(repr=False)
+    body: bytes
 
 
-def common_headers(api_key: str) -> dict[str, str]:
+_BODY_HEADERS: CIMultiDict[str] = CIMultiDict({hdrs.CONTENT_TYPE: "application/json"})
+
+
+class _Body(aiohttp.BytesPayload):
+    """A request's body that knows whether it was asked for: before that, nothing of the request has left."""
+
+    is_leaving = False
+
+    def __init__(self, body: bytes) -> None:
+        # Not the constructor of payloads in general: it finds out headers, which are given here.
+        self._value, self._size, self._headers = body, len(body), _BODY_HEADERS
+
+    async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
+        self.is_leaving = True
+        await super().write_with_length(writer, content_length)
+
+
+def common_headers(api_key: str) -> CIMultiDict[str]:
     """Return the headers that every request under this key carries."""
-    return {
-        "Accept": "application/json",
-        "Accept-Encoding": "identity",
-        "User-Agent": _USER_AGENT,
-        "x-api-key": api_key,
-    }
+    return CIMultiDict({
+        istr("Accept"): "application/json",
+        istr("Accept-Encoding"): "identity",
+        istr("User-Agent"): _USER_AGENT,
+        istr("x-api-key"): api_key,
+    })  # fmt: skip
 
 
 async def exchange(
@@ -56,55 +77,67 @@ async def exchange(
     base_url: str,
     operation: Operation[Any],
     *,
-    headers: Mapping[str, str],
-    seconds: float,
+    headers: CIMultiDict[str],
+    deadlines: Deadlines,
 ) -> Answer:
-    """Send the request with these `common_headers`, and read the whole answer within ``seconds``.
+    """Send the request with these `common_headers`, and read the whole answer within its deadline.
 
     Raises `TransportError` with the outcome that is certain. Redirects are not followed, for they
     would carry the API key to another host; bodies are read uncompressed and up to `LARGEST_BODY`.
     """
-    if seconds <= 0:
+    if deadlines.seconds <= 0:
         raise DeadlineExceededError("the call's time was over before the request could leave")
+    headers = headers.copy()
+    headers.update(operation.headers)
+    body = None if operation.body is None else _Body(operation.body)
     try:
-        async with session.request(
-            operation.method,
-            URL(base_url + operation.path, encoded=True),
-            data=operation.body,
-            headers={**headers, **operation.headers},
-            timeout=_timeout(seconds),
-            allow_redirects=False,
-            auto_decompress=False,
-            raise_for_status=False,
-        ) as response:
+        with Deadline(deadlines):
+            response = await session.request(
+                operation.method,
+                _url(base_url, operation.path),
+                data=body,
+                headers=headers,
+                timeout=_connect_timeout(deadlines.seconds),
+                allow_redirects=False,
+                auto_decompress=False,
+                raise_for_status=False,
+            )
             return Answer(response.status, response.headers, await _read(response))
     except (aiohttp.ClientError, OSError) as error:
         failure = error
-    translated = _translated(failure)
+    translated = _translated(failure, has_left=body is None or body.is_leaving)
     # Once the request has left, the original may quote what the server sent: it must not even be the context.
-    raise translated from (failure if translated.outcome is Outcome.NOT_SENT else None)
+    # Before that its text is of use, but not its frames, in which the request stands.
+    raise translated from (failure.with_traceback(None) if translated.outcome is Outcome.NOT_SENT else None)
+
+
+@functools.lru_cache(maxsize=256)
+def _url(base_url: str, path: str) -> URL:
+    return URL(base_url + path, encoded=True)
 
 
 @functools.lru_cache(maxsize=8)
-def _timeout(seconds: float) -> aiohttp.ClientTimeout:
+def _connect_timeout(seconds: float) -> aiohttp.ClientTimeout:
     # Without its threshold aiohttp would round timeouts up to whole seconds.
-    return aiohttp.ClientTimeout(total=seconds, connect=seconds * CONNECT_SHARE, ceil_threshold=math.inf)
+    return aiohttp.ClientTimeout(total=None, connect=seconds * CONNECT_SHARE, ceil_threshold=math.inf)
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:
+    """Read the body, which gives the connection back; one that is too large takes its connection along."""
     if (response.content_length or math.inf) <= LARGEST_BODY:
         return await response.read()
-    body = bytearray()
-    async for chunk in response.content.iter_any():
-        body += chunk
-        if len(body) > LARGEST_BODY:
-            response.close()
-            break
-    return bytes(body)
+    async with response:
+        body = bytearray()
+        async for chunk in response.content.iter_any():
+            body += chunk
+            if len(body) > LARGEST_BODY:
+                response.close()
+                break
+        return bytes(body)
 
 
-def _translated(error: aiohttp.ClientError | OSError) -> TransportError:
-    """Say what a failed exchange means: only a failure to connect is sure to have sent nothing."""
+def _translated(error: aiohttp.ClientError | OSError, *, has_left: bool) -> TransportError:
+    """Say what a failed exchange means: nothing was sent if it did not connect, or had not come to the body."""
     match error:
         case aiohttp.ClientConnectorCertificateError() | aiohttp.ServerFingerprintMismatch():
             return CertificateError("the server's TLS certificate does not hold; check `base_url` and the trusted CAs")
@@ -112,6 +145,8 @@ def _translated(error: aiohttp.ClientError | OSError) -> TransportError:
             return DeadlineExceededError("no connection within the attempt's time")
         case aiohttp.ClientConnectorError():
             return TransportError(f"could not connect: {_reason(error.os_error)}")
+        case TimeoutError() if not has_left:
+            return DeadlineExceededError("no connection within the attempt's time")
         case TimeoutError():
             return DeadlineExceededError("no complete answer within the attempt's time", outcome=Outcome.UNKNOWN)
         case _:

@@ -13,7 +13,7 @@ PACKAGE = Path(kaspi_delivery_async.__file__).parent
 NAME = "kaspi_delivery_async"
 
 LAYERS = [
-    {"_version", "errors", "_open_enum", "_core.quick"},
+    {"_version", "errors", "_open_enum", "_core.quick", "_core.deadlines"},
     {"_generated"},
     {"instrumentation", "options", "_core.converter", "_core.idempotency", "_core.credentials"},
     {"models", "_core.answers", "_core.pace", "_core.sessions", "_core.retry"},

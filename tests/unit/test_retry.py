@@ -28,6 +28,7 @@ def situation(
     attempt: int = 1,
     elapsed: float = 0.0,
     remaining: float = 30.0,
+    closed_for: float = 0.0,
     affordable: bool = True,
     policy: RetryPolicy | None = None,
 ) -> Situation:
@@ -37,6 +38,7 @@ def situation(
         attempt=attempt,
         elapsed=elapsed,
         remaining=remaining,
+        closed_for=closed_for,
         affordable=affordable,
         policy=policy or RetryPolicy(),
     )

@@ -1,0 +1,82 @@
+"""Ends exchanges that take too long; those that may take equally long share one timer, for a timer each is dear."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+
+class Deadlines:
+    """What runs on one event loop and may take the same time: what began first ends first."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self._running: dict[Deadline, float] = {}
+        """In the order of their ends."""
+        self._has_timer = False
+
+    def begin(self, deadline: Deadline) -> None:
+        """Give a deadline its end."""
+        loop = asyncio.get_running_loop()
+        end = self._running[deadline] = loop.time() + self.seconds
+        if not self._has_timer:
+            self._await(loop, end)
+
+    def end(self, deadline: Deadline) -> None:
+        """Forget a deadline that was kept."""
+        del self._running[deadline]
+
+    def _await(self, loop: asyncio.AbstractEventLoop, end: float) -> None:
+        # The timer is not kept, for it would keep the loop; it is never cancelled, only found to be early.
+        self._has_timer = True
+        loop.call_at(end, self._expire)
+
+    def _expire(self) -> None:
+        self._has_timer = False
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        while self._running:
+            deadline, end = next(iter(self._running.items()))
+            if end > now:
+                self._await(loop, end)
+                return
+            del self._running[deadline]
+            deadline.expire()
+
+
+class Deadline:
+    """Raises TimeoutError if what stands in its ``with`` block takes longer than `Deadlines` allow.
+
+    As `asyncio.timeout` does, it cancels the task, and tells its own cancellation from others.
+    """
+
+    __slots__ = ("_cancelling", "_deadlines", "_is_past", "_task")
+
+    def __init__(self, deadlines: Deadlines) -> None:
+        self._deadlines = deadlines
+        self._is_past = False
+
+    def __enter__(self) -> Self:
+        task = asyncio.current_task()
+        if task is None:
+            raise RuntimeError("the client can only be called from within a task")
+        self._task = task
+        self._cancelling = task.cancelling()
+        self._deadlines.begin(self)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if not self._is_past:
+            self._deadlines.end(self)
+        elif self._task.uncancel() <= self._cancelling and isinstance(error, asyncio.CancelledError):
+            raise TimeoutError from error
+
+    def expire(self) -> None:
+        """Cancel the task: its time is over."""
+        self._is_past = True
+        self._task.cancel()
