@@ -95,9 +95,10 @@ def to_dict(model: object) -> dict[str, Any]:
 
 def to_json(model: object) -> bytes:
     """Turn ``model`` into JSON; raises `InvalidRequestError` as `to_dict` does."""
-    values = to_dict(model)
     try:
-        return orjson.dumps(values)
+        return orjson.dumps(unstructure(model))
+    except ConversionError as error:
+        raise _invalid(error) from None
     except orjson.JSONEncodeError as error:  # a lone surrogate, or an integer beyond 64 bits
         raise InvalidRequestError("$", f"cannot be written as JSON: {error}") from None
 

@@ -56,7 +56,7 @@ class Template(Generic[T]):
     """What a 409 means here."""
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen
 class Operation(Generic[T]):
     """One request of the API, ready to be sent any number of times, and the reading of its answer."""
 
@@ -131,7 +131,7 @@ def create_delivery(request: DeliveryRequest, idempotency_key: str | None = None
 def get_delivery(delivery_id: str, *, include_history: bool = False) -> Operation[Delivery]:
     """Ask for a delivery, with its past statuses if ``include_history`` (Source: GS RF)."""
     query = "?includeHistory=true" if include_history else ""
-    return Operation(template=_GET, path=_filled(_GET, delivery_id) + query)
+    return Operation(_GET, _filled(_GET, delivery_id) + query)
 
 
 def cancel_delivery(
@@ -166,7 +166,7 @@ def _write(template: Template[T], path: str, *, body: bytes, key: str | None) ->
     headers = {"Content-Type": "application/json"}
     if key is not None:
         headers["Idempotency-Key"] = key
-    return Operation(template=template, path=path, headers=headers, body=body, idempotency_key=key)
+    return Operation(template, path, headers, body, key)
 
 
 def _checked(key: str, template: Template[T]) -> str:

@@ -66,7 +66,7 @@ def read_answer(
     conflict: type[ConflictError],
 ) -> T:
     """Return the answer's value, or raise the `ApiError` or `UnreadableResponseError` that it stands for."""
-    if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
+    if status // 100 == 2:
         return _read_value(status, body, operation=operation, result=result)
     raise _api_error(status, headers, body, operation=operation, conflict=conflict)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 import attrs
@@ -13,18 +12,16 @@ from kaspi_delivery_async._core.pace import Pace
 from kaspi_delivery_async.errors import Attempt, KaspiDeliveryError, Outcome
 from kaspi_delivery_async.instrumentation import (
     AttemptDetails,
-    CallDetails,
     CallResult,
     WaitDetails,
-    observers_of,
     tell,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from kaspi_delivery_async._core.transport import Answer
-    from kaspi_delivery_async.instrumentation import Instrumentation
+    from kaspi_delivery_async.instrumentation import CallObserver
     from kaspi_delivery_async.operations import Operation
 
 T = TypeVar("T")
@@ -61,14 +58,7 @@ class Call(Generic[T]):
     __slots__ = ("_ended", "_observers", "clock", "deadline", "key_renewed", "operation", "outcome", "pace", "start")
 
     def __init__(
-        self,
-        operation: Operation[T],
-        *,
-        clock: Callable[[], float],
-        total: float,
-        host: str,
-        port: int,
-        instrumentation: Iterable[Instrumentation],
+        self, operation: Operation[T], observers: Sequence[CallObserver], *, clock: Callable[[], float], total: float
     ) -> None:
         self.operation = operation
         self.start = clock()
@@ -80,9 +70,7 @@ class Call(Generic[T]):
         self.pace = _FREE
         self.clock = clock
         self._ended: list[tuple[int | None, str | None, float, float]] = []
-        self._observers = observers_of(
-            instrumentation, _details(operation.name, operation.method, operation.template.path, host, port)
-        )
+        self._observers = observers
 
     @property
     def attempts(self) -> tuple[Attempt, ...]:
@@ -107,12 +95,11 @@ class Call(Generic[T]):
         """Seconds until its deadline."""
         return self.deadline - self.clock()
 
-    def begin_attempt(self) -> float:
-        """Return when the attempt that now begins, begins."""
+    def begin_attempt(self) -> None:
+        """Take note of an attempt that begins."""
         if self._observers:
             number = len(self._ended) + 1
             tell(self._observers, lambda observer: observer.attempt_started(number))
-        return self.clock()
 
     def end_attempt(self, start: float, *, status: int | None, error: BaseException | None = None) -> float:
         """Take note of an attempt that ended with this status, or without one; return the seconds that it took."""
@@ -172,11 +159,6 @@ class Call(Generic[T]):
                 duration=self.elapsed,
             )
             tell(self._observers, lambda observer: observer.call_ended(result))
-
-
-@functools.lru_cache(maxsize=32)
-def _details(operation: str, method: str, route: str, host: str, port: int) -> CallDetails:
-    return CallDetails(operation=operation, method=method, route=route, host=host, port=port)
 
 
 def _kind(error: BaseException | None) -> str | None:

@@ -86,13 +86,16 @@ def _structure_integer(value: object, _: object) -> int:
 _parse_time = datetime.fromisoformat
 
 
-def _structure_datetime(value: object, _: object) -> datetime:
-    if not isinstance(value, str):
-        raise _WrongTypeError("an RFC 3339 time", value)
+def _structure_datetime(value: Any, _: object) -> datetime:
     try:
-        moment = _parse_time(value.upper())  # RFC 3339 allows "t" and "z"
-    except ValueError:
+        moment = _parse_time(value)
+    except TypeError:
         raise _WrongTypeError("an RFC 3339 time", value) from None
+    except ValueError:
+        try:
+            moment = _parse_time(value.upper())  # RFC 3339 allows "t" and "z"
+        except ValueError:
+            raise _WrongTypeError("an RFC 3339 time", value) from None
     if moment.tzinfo is None:
         raise _WrongTypeError("an RFC 3339 time with its offset", value)
     return moment

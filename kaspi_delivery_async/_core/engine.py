@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import random
+import weakref
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
-from weakref import WeakKeyDictionary
 
 import attrs
 
@@ -15,13 +15,14 @@ from kaspi_delivery_async._core.deadlines import Deadlines
 from kaspi_delivery_async._core.limiter import Limiter, Queue, keep_while_pausing, shared_limiter
 from kaspi_delivery_async._core.pace import RETRY_COST, TIMEOUT_COST, is_healthy
 from kaspi_delivery_async._core.retry import AttemptFailed, Situation, repeating
-from kaspi_delivery_async._core.transport import Answer, common_headers, exchange
+from kaspi_delivery_async._core.transport import Answer, exchange, key_header
 from kaspi_delivery_async.errors import (
     AuthenticationError,
     DeadlineExceededError,
     KaspiDeliveryError,
     RateLimitedError,
 )
+from kaspi_delivery_async.instrumentation import CallDetails, observers_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,6 +61,7 @@ class Endpoint:
 class _Lane:
     """What all requests under one API key share on one event loop."""
 
+    loop: weakref.ref[asyncio.AbstractEventLoop]
     api_key: str = attrs.field(repr=False)
     limiter: Limiter
     queue: Queue
@@ -73,11 +75,9 @@ class Engine:
     def __init__(self, endpoint: Endpoint, settings: Settings, *, draw: Callable[[], float] = random.random) -> None:
         self.endpoint = endpoint
         self.settings = settings
-        parts = urlsplit(endpoint.base_url)
-        self._host = parts.hostname or ""
-        self._port = parts.port or (443 if parts.scheme == "https" else 80)
+        self._details: dict[str, CallDetails] = {}
         self._draw = draw
-        self._lanes: WeakKeyDictionary[asyncio.AbstractEventLoop, _Lane] = WeakKeyDictionary()
+        self._lane: _Lane | None = None
         self._repeat = repeating(self._attempt, on_wait=_before_wait, draw=draw)
 
     async def value(self, operation: Operation[T]) -> T:
@@ -91,16 +91,13 @@ class Engine:
         return call.response(answer, value)
 
     async def _carry_out(self, operation: Operation[T]) -> tuple[Call[T], Answer, T]:
-        call = Call(
-            operation,
-            clock=asyncio.get_running_loop().time,
-            total=self.settings.timeout.total,
-            host=self._host,
-            port=self._port,
-            instrumentation=self.endpoint.instrumentation,
-        )
+        observers = observers_of(self.endpoint.instrumentation, self._details_of(operation))
+        call = Call(operation, observers, clock=asyncio.get_running_loop().time, total=self.settings.timeout.total)
         try:
-            answer, value = await self._repeat(call)
+            try:
+                answer, value = await self._attempt(call)
+            except AttemptFailed as failure:
+                answer, value = await self._repeat(call, failure)
         except AttemptFailed as failure:
             error = failure.situation.error
         except BaseException as interruption:
@@ -138,9 +135,11 @@ class Engine:
         """Wait for a turn, send the request, and read its answer."""
         lane, limits = self._lane_of(api_key), self.settings.limits
         call.pace = lane.limiter.pace
-        if not lane.queue.try_enter(call.clock(), limits):
+        start = call.clock()
+        if not lane.queue.try_enter(start, limits):
             await lane.queue.enter(limits, deadline=call.deadline, urgent=call.attempts_made > 0)
-        start = call.begin_attempt()
+            start = call.clock()
+        call.begin_attempt()
         attempt_fits = start + self.settings.timeout.attempt <= call.deadline
         status: int | None = None
         failure: BaseException | None = None
@@ -176,16 +175,31 @@ class Engine:
                 raise
             raise DeadlineExceededError("the `api_key` function did not return within the call's time") from None
 
+    def _details_of(self, operation: Operation[T]) -> CallDetails:
+        details = self._details.get(operation.name)
+        if details is None:
+            parts = urlsplit(self.endpoint.base_url)
+            details = self._details[operation.name] = CallDetails(
+                operation=operation.name,
+                method=operation.method,
+                route=operation.template.path,
+                host=parts.hostname or "",
+                port=parts.port or (443 if parts.scheme == "https" else 80),
+            )
+        return details
+
     def _lane_of(self, api_key: str) -> _Lane:
-        loop = asyncio.get_running_loop()
-        lane = self._lanes.get(loop)
-        if lane is None or lane.api_key != api_key:
+        lane, loop = self._lane, asyncio.get_running_loop()
+        if lane is None or lane.loop() is not loop or lane.api_key != api_key:
             limiter = shared_limiter(api_key, self.endpoint.base_url)
-            lane = self._lanes[loop] = _Lane(
+            headers = key_header(api_key)
+            headers.update(self.endpoint.sessions.request_headers)
+            lane = self._lane = _Lane(
+                loop=weakref.ref(loop),
                 api_key=api_key,
                 limiter=limiter,
                 queue=limiter.queue(),
-                headers=common_headers(api_key),
+                headers=headers,
                 deadlines=Deadlines(self.settings.timeout.attempt),
             )
         return lane

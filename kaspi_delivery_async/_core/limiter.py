@@ -117,7 +117,8 @@ class Queue:
     def _depart(self, now: float, limits: Limits) -> None:
         self._under_way += 1
         self._turns += 1
-        self._pace.depart(now, limits=limits)
+        if limits.rate is not None:
+            self._pace.depart(now, rate=limits.rate)
 
     def _be_patient(self) -> None:
         if self._patience is None and self._pace.probing:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 FIRST_WINDOW = 6.0
 """Requests under way at first, while nothing is known of the server."""
 
-DOUBLING_TIME = 0.25
+DOUBLING_TIME = 0.1
 """Seconds of waiting for answers in which a window doubles until the first 429."""
 
 GROWTH_PER_SECOND = 2.0
@@ -45,9 +45,13 @@ SUCCESS_GAIN = 1
 """Tokens of the retry budget: one retry in six calls can be kept up for ever, a storm ends after a hundred."""
 
 
+_FAILURES = int(HTTPStatus.INTERNAL_SERVER_ERROR)
+_TOO_MANY_REQUESTS = int(HTTPStatus.TOO_MANY_REQUESTS)
+
+
 def is_healthy(status: int) -> bool:
     """Whether an answer shows a server that copes: it is no 429 and no failure."""
-    return status < HTTPStatus.INTERNAL_SERVER_ERROR and status != HTTPStatus.TOO_MANY_REQUESTS
+    return status < _FAILURES and status != _TOO_MANY_REQUESTS
 
 
 @attrs.define
@@ -72,11 +76,10 @@ class Pace:
         opens = self.closed_until if limits.rate is None else max(self.closed_until, self.next_slot)
         return opens - now if opens > now else 0.0
 
-    def depart(self, now: float, *, limits: Limits) -> None:
-        """Account for a request that leaves."""
-        if limits.rate:
-            slot = self.next_slot if self.next_slot > now - RATE_SLACK else now
-            self.next_slot = slot + 1 / limits.rate
+    def depart(self, now: float, *, rate: float) -> None:
+        """Account for a request that leaves under a stated rate."""
+        slot = self.next_slot if self.next_slot > now - RATE_SLACK else now
+        self.next_slot = slot + 1 / rate
 
     def succeed(self, duration: float, *, contended: bool, limits: Limits) -> None:
         """Account for an answer that took ``duration`` seconds; ``contended`` if others waited for their turn."""

@@ -9,10 +9,19 @@ import aiohttp
 from aiohttp import hdrs
 from multidict import CIMultiDict
 
+from kaspi_delivery_async._version import __version__
 from kaspi_delivery_async.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Mapping
+
+
+_CLIENT_HEADERS = {
+    "Accept": "application/json",
+    "Accept-Encoding": "identity",
+    "User-Agent": f"kaspi-delivery-async/{__version__} aiohttp/{aiohttp.__version__}",
+}
+"""What every request says of this client."""
 
 
 class _Request(aiohttp.ClientRequest):
@@ -32,6 +41,8 @@ class Sessions:
 
     def __init__(self, given: aiohttp.ClientSession | None) -> None:
         self._given = given
+        self.request_headers: Mapping[str, str] = {} if given is None else _CLIENT_HEADERS
+        """What each request has to carry beside its own headers: a session of ours adds the client's by itself."""
         self._own: dict[asyncio.AbstractEventLoop, aiohttp.ClientSession] = {}
         self._lifetimes: dict[asyncio.AbstractEventLoop, AsyncGenerator[aiohttp.ClientSession, None]] = {}
         self._closed = False
@@ -70,7 +81,10 @@ class Sessions:
         # How many connections there are is the limiter's business, not the connector's.
         connector = aiohttp.TCPConnector(limit=0)
         async with aiohttp.ClientSession(
-            connector=connector, cookie_jar=aiohttp.DummyCookieJar(), request_class=_Request
+            connector=connector,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            headers=_CLIENT_HEADERS,
+            request_class=_Request,
         ) as session:
             try:
                 yield session

@@ -14,7 +14,6 @@ from multidict import CIMultiDict, istr
 from yarl import URL
 
 from kaspi_delivery_async._core.deadlines import Deadline
-from kaspi_delivery_async._version import __version__
 from kaspi_delivery_async.errors import CertificateError, DeadlineExceededError, Outcome, TransportError
 
 if TYPE_CHECKING:
@@ -33,8 +32,6 @@ CONNECT_SHARE = 0.98
 
 It ends a moment before the attempt, so that aiohttp itself can report that nothing was sent.
 """
-
-_USER_AGENT = f"kaspi-delivery-async/{__version__} aiohttp/{aiohttp.__version__}"
 
 
 class Answer(NamedTuple):
@@ -62,14 +59,9 @@ class _Body(aiohttp.BytesPayload):
         await super().write_with_length(writer, content_length)
 
 
-def common_headers(api_key: str) -> CIMultiDict[str]:
-    """Return the headers that every request under this key carries."""
-    return CIMultiDict({
-        istr("Accept"): "application/json",
-        istr("Accept-Encoding"): "identity",
-        istr("User-Agent"): _USER_AGENT,
-        istr("x-api-key"): api_key,
-    })  # fmt: skip
+def key_header(api_key: str) -> CIMultiDict[str]:
+    """Return the header that carries the API key."""
+    return CIMultiDict({istr("x-api-key"): api_key})
 
 
 async def exchange(
@@ -80,7 +72,7 @@ async def exchange(
     headers: CIMultiDict[str],
     deadlines: Deadlines,
 ) -> Answer:
-    """Send the request with these `common_headers`, and read the whole answer within its deadline.
+    """Send the request with these headers and its own, and read the whole answer within its deadline.
 
     Raises `TransportError` with the outcome that is certain. Redirects are not followed, for they
     would carry the API key to another host; bodies are read uncompressed and up to `LARGEST_BODY`.

@@ -102,7 +102,8 @@ async def test_a_refused_call_goes_before_those_that_never_tried() -> None:
     async with server, DeliveryClient("key", base_url=server.base_url, limits=limits) as client:
         await asyncio.gather(*(client.get_delivery(f"dlv_{number}") for number in range(4)))
     asked = [request.path.rpartition("_")[2] for request in server.requests]
-    assert asked == ["0", "1", "0", "2", "3"]
+    assert sorted(asked[1:3]) == ["0", "1"]  # its own wait ends about when the pause does
+    assert (asked[0], asked[3:]) == ("0", ["2", "3"])
 
 
 @pytest.mark.looptime

@@ -72,7 +72,7 @@ def test_a_stated_rate_spaces_requests() -> None:
         if delay:
             now += delay
         else:
-            pace.depart(now, limits=limits)
+            pace.depart(now, rate=10)
             left.append(now)
     assert 49 / 10 - 0.11 <= left[-1] <= 49 / 10
 
