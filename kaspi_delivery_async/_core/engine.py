@@ -12,7 +12,7 @@ import attrs
 
 from kaspi_delivery_async._core.call import Call, Response
 from kaspi_delivery_async._core.deadlines import Deadlines
-from kaspi_delivery_async._core.limiter import Limiter, Queue, keep_while_pausing, shared_limiter
+from kaspi_delivery_async._core.limiter import Limiter, Queue, shared_limiter
 from kaspi_delivery_async._core.pace import RETRY_COST, TIMEOUT_COST, is_healthy
 from kaspi_delivery_async._core.retry import AttemptFailed, Situation, repeating
 from kaspi_delivery_async._core.transport import Answer, exchange, key_header
@@ -157,7 +157,7 @@ class Engine:
             failure = error
             if isinstance(error, RateLimitedError):
                 lane.queue.throttle(error.retry_after, draw=self._draw())
-                keep_while_pausing(lane.limiter)
+                lane.limiter.outlive_its_clients()
             raise
         finally:
             duration = call.end_attempt(start, status=status, error=failure)

@@ -149,11 +149,17 @@ class Limiter:
             queue = self._queues[loop] = Queue(self.pace)
         return queue
 
+    def outlive_its_clients(self) -> None:
+        """Stay until the pause is over: the running loop's timer holds on to it."""
+        asyncio.get_running_loop().call_at(self.pace.closed_until, self._come_back)
+
+    def _come_back(self) -> None:
+        """Do nothing: it has only been waited for."""
+
 
 # A limit belongs to a key and a host, whichever client meets it, so this one registry is shared
-# by the whole process. A limiter lives as long as a client that uses it, or as a pause that a 429 asked for.
+# by the whole process. A limiter lives as long as a client that uses it, or a pause that it makes.
 _limiters: WeakValueDictionary[tuple[bytes, str], Limiter] = WeakValueDictionary()
-_pausing: set[Limiter] = set()
 
 
 def shared_limiter(api_key: str, base_url: str) -> Limiter:
@@ -163,13 +169,6 @@ def shared_limiter(api_key: str, base_url: str) -> Limiter:
     if limiter is None:
         limiter = _limiters[identity] = Limiter()
     return limiter
-
-
-def keep_while_pausing(limiter: Limiter) -> None:
-    """Let a limiter outlive its clients until the pause it was told to make is over."""
-    now = asyncio.get_running_loop().time()
-    _pausing.difference_update([other for other in _pausing if other.pace.closed_until <= now])
-    _pausing.add(limiter)
 
 
 def _too_late(closed_for: float) -> DeadlineExceededError:
