@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Self, TypeVar
 
+import aiohttp
+
 from kaspi_delivery_async import operations
 from kaspi_delivery_async._core.credentials import ApiKey, ApiKeySource
 from kaspi_delivery_async._core.engine import Endpoint, Engine, Settings
@@ -17,8 +19,6 @@ from kaspi_delivery_async.tracking import wait_for_status, watch
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Mapping
     from types import TracebackType
-
-    import aiohttp
 
     from kaspi_delivery_async._core.call import Response
     from kaspi_delivery_async.instrumentation import Instrumentation
@@ -81,10 +81,10 @@ class DeliveryClient:
         endpoint = Endpoint(
             base_url=checked_base_url(environment_url if base_url is None else base_url),
             api_key=ApiKey(api_key),
-            sessions=Sessions(session),
+            sessions=Sessions(_checked_session(session)),
             instrumentation=tuple(instrumentation),
         )
-        self._engine = Engine(endpoint, Settings(timeout=timeout, retry=retry, limits=limits))
+        self._engine = Engine(endpoint, _settings(timeout, retry, limits))
 
     @property
     def base_url(self) -> str:
@@ -113,10 +113,12 @@ class DeliveryClient:
         """Return a client that calls otherwise over the same connections; closing either closes them for both."""
         now = self._engine.settings
         client = object.__new__(type(self))
-        client._engine = Engine(
-            self._engine.endpoint,
-            Settings(timeout=timeout or now.timeout, retry=retry or now.retry, limits=limits or now.limits),
+        settings = _settings(
+            now.timeout if timeout is None else timeout,
+            now.retry if retry is None else retry,
+            now.limits if limits is None else limits,
         )
+        client._engine = Engine(self._engine.endpoint, settings)
         return client
 
     async def __aenter__(self) -> Self:
@@ -201,3 +203,20 @@ def _environment(name: Environment | str) -> Environment:
     except ValueError:
         known = " or ".join(repr(str(environment)) for environment in Environment)
         raise ConfigurationError(f"unknown environment {name!r}; it is {known} (KASPI_ENVIRONMENT)") from None
+
+
+def _settings(timeout: Timeout, retry: RetryPolicy, limits: Limits) -> Settings:
+    # A plain number is what other libraries take; accepted here, it would fail at the first call only.
+    if not isinstance(timeout, Timeout):
+        raise ConfigurationError(f"timeout is {timeout!r}; pass Timeout(attempt=..., total=...), in seconds")
+    if not isinstance(retry, RetryPolicy):
+        raise ConfigurationError(f"retry is {retry!r}; pass RetryPolicy(max_attempts=...)")
+    if not isinstance(limits, Limits):
+        raise ConfigurationError(f"limits is {limits!r}; pass Limits(max_connections=..., rate=...)")
+    return Settings(timeout=timeout, retry=retry, limits=limits)
+
+
+def _checked_session(session: aiohttp.ClientSession | None) -> aiohttp.ClientSession | None:
+    if not isinstance(session, aiohttp.ClientSession | None):
+        raise ConfigurationError(f"session is {session!r}; pass an aiohttp.ClientSession, or leave it out")
+    return session

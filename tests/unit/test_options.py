@@ -46,6 +46,29 @@ def test_an_attempt_cannot_outlast_its_call() -> None:
         RetryPolicy(base=9, cap=8)
 
 
+@pytest.mark.parametrize(
+    ("name", "remedy"),
+    [
+        ("timeout", r"pass Timeout\(attempt=\.\.\., total=\.\.\.\)"),
+        ("retry", r"pass RetryPolicy\(max_attempts=\.\.\.\)"),
+        ("limits", r"pass Limits\(max_connections=\.\.\., rate=\.\.\.\)"),
+    ],
+)
+@pytest.mark.parametrize("value", [10, 0, 0.5, True, (1, 2)])
+def test_a_plain_number_is_no_setting_and_the_remedy_is_named(name: str, remedy: str, value: Any) -> None:
+    settings = {name: value}
+    with pytest.raises(ConfigurationError, match=f"{name} is .*; {remedy}"):
+        DeliveryClient("key", **settings)
+    with pytest.raises(ConfigurationError, match=f"{name} is .*; {remedy}"):
+        DeliveryClient("key").with_options(**settings)
+
+
+@pytest.mark.parametrize("session", [5, False, "https://host"])
+def test_a_session_is_one_of_aiohttp(session: Any) -> None:
+    with pytest.raises(ConfigurationError, match=r"session is .*; pass an aiohttp\.ClientSession"):
+        DeliveryClient("key", session=session)
+
+
 @pytest.mark.parametrize("key", ["", " ", "two words", "key\r\nX-Evil: 1", "ключ", None, 7, b"key"])
 def test_a_key_that_no_header_can_carry_is_refused_and_not_shown(key: str) -> None:
     with pytest.raises(ConfigurationError, match="API key must be") as caught:
