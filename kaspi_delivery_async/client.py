@@ -17,7 +17,7 @@ from kaspi_delivery_async.options import Environment, Limits, RetryPolicy, Timeo
 from kaspi_delivery_async.tracking import wait_for_status, watch
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, Mapping
+    from collections.abc import AsyncGenerator, Iterable, Mapping
     from types import TracebackType
 
     from kaspi_delivery_async._core.call import Response
@@ -188,11 +188,12 @@ class DeliveryClient:
 
     def watch(
         self, delivery_id: str, *, timeout: float | None = None, events: StatusHub | None = None
-    ) -> AsyncIterator[StatusChange]:
+    ) -> AsyncGenerator[StatusChange, None]:
         """Follow a delivery: yield each status once and in order, and end with a terminal one.
 
         It is `kaspi_delivery_async.tracking.watch`, which tells the rules and the errors.
         ``timeout`` is in seconds; ``events`` is the hub that your webhook receiver publishes to.
+        Who leaves the loop early had better close it: ``async with contextlib.aclosing(client.watch(...)) as changes``.
         """
         return watch(self.get_delivery, delivery_id, timeout=timeout, events=events)
 

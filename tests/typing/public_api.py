@@ -1,6 +1,7 @@
 """What type checkers, and so editors, make of the public names; never run, only checked."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from datetime import datetime
 from typing import assert_type
 
@@ -59,7 +60,9 @@ async def operations_of_a_client(request: DeliveryRequest) -> None:
         assert_type(await client.cancel_delivery("dlv_1", "late", idempotency_key="k"), Delivery)
         assert_type(await client.send_test_webhook("https://shop.kz", "delivery.created"), TestWebhook)
         assert_type(await client.wait_for_status("dlv_1", DeliveryStatus.DELIVERED, timeout=1), Delivery)
-        assert_type(client.watch("dlv_1", events=StatusHub()), AsyncIterator[StatusChange])
+        assert_type(client.watch("dlv_1", events=StatusHub()), AsyncGenerator[StatusChange, None])
+        async with aclosing(client.watch("dlv_1")) as changes:
+            assert_type([change async for change in changes], list[StatusChange])
         assert_type(client.with_options(timeout=Timeout()), DeliveryClient)
         await client.get_delivery("dlv_1", True)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 
