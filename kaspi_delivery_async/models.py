@@ -8,7 +8,7 @@ names, phones, addresses and notes.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import orjson
 
@@ -34,7 +34,7 @@ from kaspi_delivery_async._generated.models import (
 from kaspi_delivery_async.errors import InvalidRequestError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 __all__ = [
     "CancelRequest",
@@ -78,7 +78,7 @@ def from_json(model: type[T], text: bytes | str) -> T:
     try:
         values = orjson.loads(text)
     except orjson.JSONDecodeError as error:
-        raise InvalidRequestError("$", f"not JSON: {error}") from None
+        raise InvalidRequestError("$", _not_utf8(text) or f"not JSON: {error}") from None
     return from_dict(model, values)
 
 
@@ -95,12 +95,35 @@ def to_dict(model: object) -> dict[str, Any]:
 
 def to_json(model: object) -> bytes:
     """Turn ``model`` into JSON; raises `InvalidRequestError` as `to_dict` does."""
+    values = to_dict(model)
     try:
-        return orjson.dumps(unstructure(model))
-    except ConversionError as error:
-        raise _invalid(error) from None
-    except orjson.JSONEncodeError as error:  # a lone surrogate, or an integer beyond 64 bits
-        raise InvalidRequestError("$", f"cannot be written as JSON: {error}") from None
+        return orjson.dumps(values)
+    except orjson.JSONEncodeError:  # a lone surrogate, or an integer beyond 64 bits; orjson does not say where
+        raise _invalid(ConversionError(tuple(_unwritable(values, "$")))) from None
+
+
+def _not_utf8(text: bytes | str) -> str | None:
+    if isinstance(text, bytes):
+        try:
+            text.decode()
+        except UnicodeDecodeError as error:
+            return f"not UTF-8 text (byte {error.start + 1})"
+    return None
+
+
+def _unwritable(value: object, path: str) -> Iterator[tuple[str, str]]:
+    """Name every place at or below ``path`` that JSON cannot carry."""
+    if isinstance(value, dict):
+        for name, part in cast("dict[str, object]", value).items():
+            yield from _unwritable(part, f"{path}.{name}")
+    elif isinstance(value, list):
+        for index, part in enumerate(cast("list[object]", value)):
+            yield from _unwritable(part, f"{path}[{index}]")
+    else:
+        try:
+            orjson.dumps(value)
+        except orjson.JSONEncodeError as error:
+            yield path, f"cannot be written as JSON: {error}"
 
 
 def _invalid(error: ConversionError) -> InvalidRequestError:

@@ -131,12 +131,57 @@ def test_a_history_that_is_no_tuple_and_a_time_without_zone_are_refused() -> Non
         to_dict(Delivery(delivery_id="d", status=DeliveryStatus.CREATED, history=[]))  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("unwritable", ["\ud800", 2**70], ids=["surrogate", "huge"])
-def test_what_json_cannot_carry_is_refused(unwritable: object) -> None:
-    field = "description" if isinstance(unwritable, str) else "value_kzt"
-    parcel = changed(ORDER.parcel, **{field: unwritable})
-    with pytest.raises(InvalidRequestError, match="cannot be written as JSON"):
+UNWRITABLE = {
+    "$.parcel.weightGrams": changed(ORDER, parcel=changed(ORDER.parcel, weight_grams=10**30)),
+    "$.parcel.valueKzt": changed(ORDER, parcel=changed(ORDER.parcel, value_kzt=-(2**63) - 1)),
+    "$.dropoff.contact.phone": changed(
+        ORDER, dropoff=changed(ORDER.dropoff, contact=changed(ORDER.dropoff.contact, phone="+7\ud800"))
+    ),
+    "$.history[1].notes": Delivery(
+        delivery_id="d",
+        status=DeliveryStatus.CREATED,
+        history=(
+            StatusHistory(status=DeliveryStatus.CREATED),
+            StatusHistory(status=DeliveryStatus.ACCEPTED, notes="\udfff"),
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("path", UNWRITABLE)
+def test_what_json_cannot_carry_is_refused_by_its_path(path: str) -> None:
+    with pytest.raises(InvalidRequestError, match="cannot be written as JSON: ") as caught:
+        to_json(UNWRITABLE[path])
+    assert caught.value.path == path
+
+
+def test_all_that_json_cannot_carry_is_named_at_once() -> None:
+    parcel = Parcel(description="\ud800", weight_grams=800, value_kzt=2**64)
+    with pytest.raises(
+        InvalidRequestError, match=r"^\$\.description: cannot .*; \$\.valueKzt: cannot .* 64-bit range$"
+    ):
         to_json(parcel)
+
+
+@pytest.mark.parametrize("value", [2**64 - 1, -(2**63)])
+def test_an_integer_of_64_bits_is_written(value: int) -> None:
+    assert str(value).encode() in to_json(changed(ORDER.parcel, value_kzt=value))
+
+
+@pytest.mark.parametrize(
+    ("text", "byte"),
+    [(b"\xff\xfe{\x00}\x00", 1), ('{"address": "Алматы"}'.encode("cp1251"), 14)],
+    ids=["utf-16", "1251"],
+)
+def test_bytes_of_another_encoding_are_told_apart_from_bad_json(text: bytes, byte: int) -> None:
+    with pytest.raises(InvalidRequestError, match=rf"not UTF-8 text \(byte {byte}\)$"):
+        from_json(Delivery, text)
+
+
+@pytest.mark.parametrize("text", [b"{", "{", '{"a": "\ud800"}'])
+def test_a_text_that_is_no_json_is_named_so(text: bytes | str) -> None:
+    with pytest.raises(InvalidRequestError, match=r"\$: not JSON: "):
+        from_json(Delivery, text)
 
 
 def test_a_repr_shows_nothing_personal() -> None:
