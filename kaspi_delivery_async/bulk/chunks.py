@@ -99,11 +99,11 @@ async def create_deliveries_on(
         rate: Requests per second of all workers together; it is shared out evenly.
         chunk_size: Orders of a chunk.
 
-    Raises `ConfigurationError` for a chunk size or concurrency below 1.
+    Raises `ConfigurationError` for a chunk size or concurrency that is no whole number from 1.
 
     """
-    if chunk_size < 1 or concurrency < 1:
-        raise ConfigurationError("create_deliveries_on: chunk_size and concurrency must be 1 or more")
+    if any(type(size) is not int or size < 1 for size in (chunk_size, concurrency)):
+        raise ConfigurationError("create_deliveries_on: chunk_size and concurrency must be whole numbers, 1 or more")
     job = Job(
         base_url=base_url,
         journal=os.fspath(journal),

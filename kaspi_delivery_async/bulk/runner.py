@@ -64,12 +64,14 @@ async def create_deliveries(
         run: A name for this passage through the input, of at most 32 characters, if several calls each
             take a part of it: lines that repeat an order are recognised within a run.
 
-    Raises `ConfigurationError` for a concurrency below 1, a name that is too long, and a journal of another
-    environment.
+    Raises `ConfigurationError` for a concurrency that is no whole number from 1, a name that is too long, and a
+    journal of another environment.
 
     """
-    if concurrency < 1:
-        raise ConfigurationError(f"create_deliveries: concurrency is {concurrency!r}; it must be 1 or more")
+    if type(concurrency) is not int or concurrency < 1:
+        raise ConfigurationError(
+            f"create_deliveries: concurrency is {concurrency!r}; it must be a whole number, 1 or more"
+        )
     if run is not None and len(run) > LONGEST_RUN:
         raise ConfigurationError(f"create_deliveries: run is {run!r}; it must have at most {LONGEST_RUN} characters")
     work = _Run(client, journal, concurrency=concurrency, on_pause=on_pause)

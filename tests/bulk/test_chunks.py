@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -132,12 +133,12 @@ async def test_a_failing_source_ends_the_run_when_the_orders_in_flight_have_ende
     assert made(sandbox) == once(40)
 
 
-@pytest.mark.parametrize(("chunk_size", "concurrency"), [(0, 1), (1, 0)])
-async def test_sizes_that_make_no_sense(tmp_path: Path, chunk_size: int, concurrency: int) -> None:
+@pytest.mark.parametrize(("chunk_size", "concurrency"), [(0, 1), (1, 0), (1.5, 1), (1, "64"), (None, 1), (1, True)])
+async def test_sizes_that_make_no_sense(tmp_path: Path, chunk_size: Any, concurrency: Any) -> None:
     results = create_deliveries_on(
         Here(), [], base_url="https://x", journal=tmp_path / "j", chunk_size=chunk_size, concurrency=concurrency
     )
-    with pytest.raises(ConfigurationError, match="1 or more"):
+    with pytest.raises(ConfigurationError, match="whole numbers, 1 or more"):
         await anext(results)
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from typing import Any
 
 import attrs
 import pytest
@@ -345,9 +346,9 @@ async def test_a_caller_that_is_cancelled_while_the_api_stalls(journal: Journal)
     assert await counts(journal) == {"sent": 3}
 
 
-@pytest.mark.parametrize("concurrency", [0, -1])
-async def test_a_concurrency_that_makes_no_sense(client: DeliveryClient, journal: Journal, concurrency: int) -> None:
-    with pytest.raises(ConfigurationError, match=r"concurrency is .*1 or more"):
+@pytest.mark.parametrize("concurrency", [0, -1, 1.5, float("inf"), True, "64", None])
+async def test_a_concurrency_that_makes_no_sense(client: DeliveryClient, journal: Journal, concurrency: Any) -> None:
+    with pytest.raises(ConfigurationError, match=r"concurrency is .*whole number, 1 or more"):
         await run(client, orders(1), journal, concurrency=concurrency)
 
 
