@@ -11,7 +11,7 @@ from kaspi_delivery_async import operations
 from kaspi_delivery_async._core.credentials import ApiKey, ApiKeySource
 from kaspi_delivery_async._core.engine import Endpoint, Engine, Settings
 from kaspi_delivery_async._core.sessions import Sessions
-from kaspi_delivery_async.errors import ConfigurationError
+from kaspi_delivery_async.errors import ConfigurationError, InvalidRequestError
 from kaspi_delivery_async.instrumentation import LogOutput
 from kaspi_delivery_async.options import Environment, Limits, RetryPolicy, Timeout, checked_base_url
 from kaspi_delivery_async.tracking import wait_for_status, watch
@@ -66,7 +66,10 @@ class DeliveryClient:
 
         Args:
             api_key: The partner key, or a function (sync or async) that returns the current one. It
-                is asked at each call, and once more after a 401, so that keys can rotate.
+                is asked at each attempt, and once more after a 401, so that keys can rotate. What it
+                raises comes out of the call as it is: not as a `KaspiDeliveryError`, with its own text,
+                and without an ``.outcome``. An earlier attempt of the call may have arrived then, so
+                repeat a create under the same key.
             environment: Which of the vendor's installations to call.
             base_url: Another place to call instead, such as a local sandbox; ``https``, or ``http``
                 to a loopback address.
@@ -134,7 +137,13 @@ class DeliveryClient:
         await self._engine.endpoint.sessions.close()
 
     async def send(self, operation: Operation[T]) -> Response[T]:
-        """Carry out an operation of `kaspi_delivery_async.operations`, and tell all about how it went."""
+        """Carry out an operation of `kaspi_delivery_async.operations`, and tell all about how it went.
+
+        Raises `InvalidRequestError` for anything else.
+        """
+        if not isinstance(operation, operations.Operation):
+            got = type(operation).__name__
+            raise InvalidRequestError("operation", f"expected what a function of `operations` returns, got {got}")
         return await self._engine.response(operation)
 
     async def create_delivery(self, request: DeliveryRequest, idempotency_key: str | None = None) -> DeliveryCreated:

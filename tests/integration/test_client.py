@@ -1,6 +1,7 @@
 """The client against the sandbox, over HTTP: the four operations and what is told about a call."""
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import attrs
 import pytest
@@ -13,6 +14,7 @@ from kaspi_delivery_async import (
     DeliveryClient,
     DeliveryStatus,
     IdempotencyConflictError,
+    InvalidRequestError,
     NotFoundError,
     Outcome,
     PermissionDeniedError,
@@ -138,6 +140,15 @@ async def test_a_response_tells_all_about_the_call(client: DeliveryClient, sandb
     assert first.error is not None
     assert second.start >= first.start + first.duration
     assert len(sandbox.deliveries) == 1
+
+
+@pytest.mark.parametrize(
+    "given", [None, "dlv_1", operations.get_delivery, order()], ids=lambda given: type(given).__name__
+)
+async def test_what_is_no_operation_is_not_sent(client: DeliveryClient, sandbox: Sandbox, given: Any) -> None:
+    with pytest.raises(InvalidRequestError, match=rf"^operation: expected .*, got {type(given).__name__}$"):
+        await client.send(given)
+    assert sandbox.requests.total == 0
 
 
 async def test_a_response_hands_on_no_cookie() -> None:
