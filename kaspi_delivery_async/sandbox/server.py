@@ -24,7 +24,7 @@ from kaspi_delivery_async.sandbox.records import DeliveryRecord, Log, RecordedRe
 from kaspi_delivery_async.sandbox.sender import Registration, WebhookSender
 from kaspi_delivery_async.sandbox.service import DeliveryService
 from kaspi_delivery_async.sandbox.storage import SqliteStorage, Storage
-from kaspi_delivery_async.sandbox.validation import is_loopback, url_problem
+from kaspi_delivery_async.sandbox.validation import is_key, is_loopback, url_problem
 from kaspi_delivery_async.sandbox.webhooks import ANSWER_LIMIT
 
 _HIGHEST_PORT = 65535
@@ -92,10 +92,14 @@ class Sandbox:
             remote_control: Whether other machines may use the control API.
 
         Raises:
-            ValueError: The webhook URL is unusable or not on this machine, a fault makes no sense, or a number is out
-                of its range.
+            ValueError: No client can send the key, the webhook URL is unusable or not on this machine, a fault makes no
+                sense, or a number is out of its range.
 
         """
+        if not is_key(api_key):
+            raise ValueError(
+                f"api_key: visible ASCII characters without blanks, as a header carries it, not {api_key!r}"
+            )
         if not 0 <= port <= _HIGHEST_PORT:
             raise ValueError(f"port: 0 (any free one) to {_HIGHEST_PORT}, not {port!r}")
         if not 0 < answer_limit < math.inf:

@@ -79,9 +79,14 @@ def idempotency_key(key: str) -> str:
         RefusedError: 400.
 
     """
-    if not 1 <= len(key) <= MAX_KEY_LENGTH or not all("!" <= character <= "~" for character in key):
+    if not is_key(key) or len(key) > MAX_KEY_LENGTH:
         raise bad_request(f"Idempotency-Key: expected 1 to {MAX_KEY_LENGTH} visible ASCII characters")
     return key
+
+
+def is_key(text: object) -> bool:
+    """Whether a header can carry a text as a key: visible ASCII characters, one at the least."""
+    return isinstance(text, str) and text != "" and all("!" <= character <= "~" for character in text)
 
 
 def boolean_parameter(values: tuple[str, ...], name: str) -> bool:

@@ -51,7 +51,7 @@ async def test_it_ends_cleanly_while_deliveries_move_and_webhooks_fail() -> None
 async def test_the_printed_curl_reproduces_the_founding_document() -> None:
     if shutil.which("curl") is None:
         pytest.skip("curl is not installed")
-    async with started("sandbox", "serve", "--port", "0", "--api-key", "it's mine") as process:
+    async with started("sandbox", "serve", "--port", "0", "--api-key", "it's-mine;") as process:
         assert process.stdout is not None
         printed = (await process.stdout.readuntil(b"  }'\n")).decode()
         command = shlex.split(printed[printed.index("curl ") :].replace("\\\n", ""))
@@ -142,6 +142,7 @@ def test_a_signal_in_this_process_ends_it_and_its_handlers(monkeypatch: pytest.M
     [
         (["--fault", "create:nonsense"], "'nonsense' is no kind of fault"),
         (["--webhook-url", "https://example.com/"], "this machine only"),
+        (["--api-key", ""], "api_key: visible ASCII characters without blanks"),
         (["--state-file", "/nonexistent/state.sqlite"], "choose another --port or --state-file"),
     ],
 )

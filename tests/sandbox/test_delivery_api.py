@@ -99,7 +99,8 @@ async def test_a_missing_key_is_unauthorized() -> None:
 
 
 async def test_an_empty_key_is_never_good() -> None:
-    async with Sandbox(api_key="") as sandbox, Caller(sandbox) as call:
+    async with Sandbox() as sandbox, Caller(sandbox) as call:
+        sandbox.api_key = ""
         assert (await call("POST", "/v1/deliveries", json=order())).status == 401
 
 

@@ -69,6 +69,12 @@ def test_a_number_out_of_range_is_refused_by_name(setting: dict[str, Any]) -> No
         Sandbox(**setting)
 
 
+@pytest.mark.parametrize("key", ["", "a b", " ", "ключ", "key\n", None, b"key"])
+def test_a_key_that_no_client_can_send_is_refused(key: Any) -> None:
+    with pytest.raises(ValueError, match=r"^api_key: visible ASCII characters"):
+        Sandbox(api_key=key)
+
+
 @pytest.mark.parametrize("when", ["before", "after"])
 async def test_a_sandbox_that_does_not_run_has_no_url(when: str) -> None:
     sandbox = Sandbox()
