@@ -1,13 +1,16 @@
 """Receives webhooks for the command line, and passes each event on to a command or a URL."""
 
 import asyncio
+import logging
 import shlex
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Generator
+from contextlib import contextmanager
 
 import aiohttp
 import typer
 from aiohttp import web
 
+from kaspi_delivery_async.cli.output import printable
 from kaspi_delivery_async.cli.signals import stop_signals
 from kaspi_delivery_async.cli.webhook_output import emit_event
 from kaspi_delivery_async.errors import ConfigurationError
@@ -39,7 +42,7 @@ async def serve(
     app.router.add_route("*", "/{path:.*}", inbox.aiohttp)
     app.cleanup_ctx.append(inbox.cleanup_ctx)
     runner = web.AppRunner(app, access_log=None)
-    with stop_signals() as stopped:
+    with _brief_notes(), stop_signals() as stopped:
         await runner.setup()
         try:
             await web.TCPSite(runner, "127.0.0.1", port).start()
@@ -49,6 +52,25 @@ async def serve(
             raise ConfigurationError(f"port {port} cannot be listened on: {error.strerror}") from None
         finally:
             await runner.cleanup()
+
+
+class _Notes(logging.Handler):
+    """Writes the inbox's log to stderr, a line each: what a command does wrong, our stack does not tell."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        error = record.exc_info[1] if record.exc_info else None
+        reason = f": {type(error).__name__}: {error}" if error else ""
+        typer.echo(printable(f"{record.getMessage()}{reason}"), err=True)
+
+
+@contextmanager
+def _brief_notes() -> Generator[None]:
+    logger, notes = logging.getLogger("kaspi_delivery_async.webhooks"), _Notes(logging.WARNING)
+    logger.addHandler(notes)
+    try:
+        yield
+    finally:
+        logger.removeHandler(notes)
 
 
 def _forwarding(command: str | None, url: str | None) -> Handler:

@@ -66,6 +66,8 @@ def listen(
 ) -> None:
     """Receive webhooks on this machine until Ctrl-C or SIGTERM, and show each event when it is handled.
 
+    --command runs without a shell: for pipes, `>` or variables, name one, as in --command "sh -c 'cat >> events'".
+
     Events that --command or --url refuses, by a non-zero exit code or another answer than 2xx, are tried again, and
     become dead letters in the end.
     """

@@ -247,6 +247,25 @@ def test_events_are_passed_on_to_a_command_until_it_takes_them(tmp_path: Path) -
     assert len(out.splitlines()) == 1
 
 
+def test_a_command_that_fails_is_told_in_one_line(tmp_path: Path) -> None:
+    """Our own stack would tell nothing about it."""
+    port, log = free_port(), tmp_path / "log"
+    command = f"{sys.executable} -c \"open({str(log)!r}, 'w'); raise SystemExit(7)\""
+
+    with posted(f"http://127.0.0.1:{port}/", b"{}", body(), until=log.exists):
+        result = run("listen", "--port", str(port), "--command", command)
+
+    listening, refused, *failures = result.stderr.splitlines()
+    assert listening.startswith("Listening on ")
+    assert refused.startswith("a webhook message was refused: ")
+    assert failures[0] == "attempt 1 to handle event 2 failed: ForwardingError: the command ended with exit code 7"
+    assert all(failure.startswith("attempt ") for failure in failures)
+
+
+def test_help_says_that_a_command_runs_without_a_shell() -> None:
+    assert "runs without a shell" in done("listen", "--help")
+
+
 def test_a_command_that_hangs_is_ended_with_the_listener(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("kaspi_delivery_async.webhooks.inbox.WebhookInbox.aclose.__kwdefaults__", {"grace": 0.1})
     port, log = free_port(), tmp_path / "log"
