@@ -51,6 +51,8 @@ _CONFLICTS: dict[type[ConflictError], str] = {
     CancelNotAllowedError: "it is too late to cancel, or the idempotency key was used with another reason",
 }
 
+_NAMING_NO_DELIVERY = frozenset({"create_delivery", "send_test_webhook"})
+
 _SECONDS = re.compile(r"[0-9]+(\.[0-9]+)?")
 _PRINTABLE_CODE = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _DELIVERY_ID = re.compile(rb'"deliveryId"\s*:\s*"([\x21\x23-\x5b\x5d-\x7e]{1,128})"')
@@ -117,7 +119,7 @@ def _api_error(
     status: int, headers: Mapping[str, str], body: bytes, *, operation: str, conflict: type[ConflictError]
 ) -> ApiError:
     code, message = _error_body(body)
-    kind, advice = _classify(status, conflict)
+    kind, advice = _classify(status, operation, conflict)
     named = f" ({code})" if code and _PRINTABLE_CODE.fullmatch(code) else ""
     client_error = HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR
     return kind(
@@ -132,7 +134,9 @@ def _api_error(
     )
 
 
-def _classify(status: int, conflict: type[ConflictError]) -> tuple[type[ApiError], str]:
+def _classify(status: int, operation: str, conflict: type[ConflictError]) -> tuple[type[ApiError], str]:
+    if status == HTTPStatus.NOT_FOUND and operation in _NAMING_NO_DELIVERY:
+        return NotFoundError, "this server does not know the operation; check `base_url`"
     if status == HTTPStatus.CONFLICT:
         return conflict, _CONFLICTS[conflict]
     if status in _ERRORS:

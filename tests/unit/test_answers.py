@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kaspi_delivery_async import ApiError, operations
+from kaspi_delivery_async import ApiError, NotFoundError, Operation, operations
 from kaspi_delivery_async._core.answers import LONGEST_RETRY_AFTER, is_replay, parse_retry_after
+from tests.support.orders import order
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
@@ -69,6 +70,21 @@ def test_an_error_names_the_code_and_keeps_the_servers_words_out_of_its_text() -
     assert "701" not in str(error)
     assert (error.code, error.message) == ("bad_request", "phone +7 701 555 4433 is wrong")
     assert error.retry_after == 3
+
+
+@pytest.mark.parametrize(
+    ("operation", "advice"),
+    [
+        (operations.get_delivery("dlv_1"), "there is no such delivery"),
+        (operations.cancel_delivery("dlv_1"), "there is no such delivery"),
+        (operations.create_delivery(order()), "check `base_url`"),
+        (operations.send_test_webhook("https://shop.kz", "delivery.created"), "check `base_url`"),
+    ],
+    ids=["get", "cancel", "create", "test webhook"],
+)
+def test_a_404_speaks_of_a_delivery_only_where_one_was_named(operation: Operation[object], advice: str) -> None:
+    with pytest.raises(NotFoundError, match=f"^{operation.name}: the server answered 404: .*{advice}"):
+        operation.parse(404, {}, b"<html>")
 
 
 @pytest.mark.parametrize("code", ['"a b"', '"<script>"', '""', "7", "null", '"' + "x" * 65 + '"'])
