@@ -1,9 +1,11 @@
 """The application: which commands there are, and how each of them ends."""
 
+import errno
+import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated, TextIO, cast
 
 import typer
 
@@ -16,6 +18,9 @@ from kaspi_delivery_async.errors import KaspiDeliveryError
 
 if TYPE_CHECKING:
     import io
+
+_UNWRITABLE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF})
+"""What writing to stdout may end in; whatever else a command writes, it says itself what is wrong there."""
 
 # Plain help, without boxes: it reads the same in a pipe, and comes without importing rich.
 app: typer.Typer = typer.Typer(
@@ -57,15 +62,51 @@ def _about(
 
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run the command that ``arguments`` name and return its exit code; errors go to stderr, without a traceback."""
+    if sys.stdout is None:  # pyright: ignore[reportUnnecessaryComparison] - as `>&-` in a shell leaves it
+        _say("Error: standard output is closed; send it to /dev/null if nobody is to read it")
+        return ExitCode.USAGE
     with suppress(AttributeError):  # whatever stands in for stdout may know no encoding
         # Names are Cyrillic here; an output that cannot show them must not end in a traceback.
         cast("io.TextIOWrapper", sys.stdout).reconfigure(errors="backslashreplace")
+    code = _run(arguments)
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        _give_up(sys.stdout)
+        code = code or _unwritten(error)
+    return code
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     code: int = ExitCode.DONE
     try:
         app(arguments, prog_name="kaspi-delivery")
     except KaspiDeliveryError as error:
-        sys.stderr.write(f"Error: {explanation(error)}\n")
+        _say(f"Error: {explanation(error)}")
         code = exit_code(error)
     except SystemExit as end:
         code = int(end.code or ExitCode.DONE)
+    except OSError as error:
+        if error.errno not in _UNWRITABLE:
+            raise
+        code = _unwritten(error)
     return code
+
+
+def _unwritten(error: OSError) -> int:
+    if not isinstance(error, BrokenPipeError):  # whoever left has seen enough
+        _say(f"Error: standard output cannot be written: {error.strerror}")
+    return ExitCode.FAILED
+
+
+def _say(text: str) -> None:
+    try:
+        typer.echo(text, err=True)
+    except OSError:  # the exit code still tells
+        _give_up(sys.stderr)
+
+
+def _give_up(output: TextIO) -> None:
+    """Lead an output nowhere: the interpreter writes what is left over when it ends, and would complain."""
+    with suppress(OSError):  # whatever stands in for it may be no file
+        os.dup2(os.open(os.devnull, os.O_WRONLY), output.fileno())

@@ -52,6 +52,7 @@ class Report:
         """Show results until there are no more; the summary is shown however that ends."""
         try:
             await self._show_all(results)
+            self._sum_up()
         except asyncio.CancelledError:
             if self._tally.states:
                 self._sum_up()
@@ -64,7 +65,15 @@ class Report:
             typer.echo(f"Error: {explanation(error)}", err=True)
             self._sum_up()
             return ExitCode.OUTCOME_UNKNOWN if is_unknown else self._tally.exit_code or ExitCode.FAILED
-        self._sum_up()
+        except BrokenPipeError:
+            raise  # whoever reads has seen enough
+        except OSError as error:
+            typer.echo(
+                f"Error: standard output cannot be written: {error.strerror}; what was under way has ended: see "
+                "`bulk status`. The same command continues.",
+                err=True,
+            )
+            return self._tally.exit_code or ExitCode.FAILED
         return self._tally.exit_code
 
     def announce(self, paused: Paused) -> None:

@@ -3,11 +3,14 @@
 # ruff: noqa: PLC0415 - what a command needs is imported when it runs, so that `--help` stays fast
 
 import asyncio
+from collections.abc import Generator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
 from kaspi_delivery_async.cli.arguments import AsJson, BaseUrl, DeliveryId, EnvironmentName, IdempotencyKey, connect
+from kaspi_delivery_async.errors import KaspiDeliveryError, Outcome
 
 if TYPE_CHECKING:
     from kaspi_delivery_async import DeliveryClient, Operation, Response
@@ -42,7 +45,8 @@ def create(
 
     operation = operations.create_delivery(read_order(file), idempotency_key)
     response = asyncio.run(_send(connect(base_url=base_url, environment=environment), operation))
-    output.emit(output.created_values(response), output.created_text(response), as_json=as_json)
+    with _telling(operation):
+        output.emit(output.created_values(response), output.created_text(response), as_json=as_json)
 
 
 def get(
@@ -79,7 +83,8 @@ def cancel(
 
     operation = operations.cancel_delivery(delivery_id, reason, idempotency_key)
     response = asyncio.run(_send(connect(base_url=base_url, environment=environment), operation))
-    output.emit(to_dict(response.value), output.delivery_text(response.value), as_json=as_json)
+    with _telling(operation):
+        output.emit(to_dict(response.value), output.delivery_text(response.value), as_json=as_json)
 
 
 def watch(
@@ -111,3 +116,17 @@ def watch(
 async def _send(client: "DeliveryClient", operation: "Operation[T]") -> "Response[T]":
     async with client:
         return await client.send(operation)
+
+
+@contextmanager
+def _telling(operation: "Operation[T]") -> Generator[None]:
+    """Have a result that cannot be shown end as one that is not known: whoever runs the command knows no better."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise  # whoever reads has seen enough
+    except OSError as error:
+        problem = f"standard output cannot be written: {error.strerror}"
+        unseen = KaspiDeliveryError(problem, operation=operation.name, outcome=Outcome.UNKNOWN)
+        unseen.idempotency_key = operation.idempotency_key
+        raise unseen from error

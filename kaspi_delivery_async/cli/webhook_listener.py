@@ -32,10 +32,16 @@ async def serve(
 ) -> None:
     """Receive until a signal comes. Raises `ConfigurationError` if that cannot begin."""
     forward = _forwarding(command, url)
+    unshown: list[BaseException] = []
 
     async def handle(event: DeliveryWebhook) -> None:
         await forward(event)
-        emit_event(event, as_json=as_json)
+        try:
+            emit_event(event, as_json=as_json)
+        except (OSError, SystemExit) as error:  # rich exits where nobody reads
+            # The event was taken, and must not be passed on again.
+            unshown.append(error)
+            stopped.set()
 
     inbox = WebhookInbox(verifier, store=store or MemoryStore(), handler=handle)
     app = web.Application()
@@ -52,6 +58,8 @@ async def serve(
             raise ConfigurationError(f"port {port} cannot be listened on: {error.strerror}") from None
         finally:
             await runner.cleanup()
+    if unshown:
+        raise unshown[0]
 
 
 class _Notes(logging.Handler):

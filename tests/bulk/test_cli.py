@@ -14,7 +14,7 @@ from kaspi_delivery_async.sandbox import Sandbox
 from tests.bulk.files import ROW, write_orders, write_rows
 from tests.bulk.support import made, once, until
 from tests.cli.commands import Run
-from tests.cli.processes import started
+from tests.cli.processes import FULL, NO_SPACE, needs_full_device, run_into, started, unread_pipe
 
 
 @pytest.fixture(autouse=True)
@@ -216,7 +216,41 @@ async def test_a_full_disk_ends_the_run_and_leaves_the_journal_intact(
     assert made(sandbox) == once(2000)
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a device that is always full")
+@needs_full_device
+@pytest.mark.parametrize("form", [(), ("--json",)])
+async def test_a_full_output_ends_the_run_gently(
+    sandbox: Sandbox, tmp_path: Path, file: str, run: Run, form: tuple[str, ...]
+) -> None:
+    source = str(write_orders(tmp_path / "orders.csv", 500))
+    with FULL.open("wb") as output:
+        code, err = await run_into(output, "bulk", "create", source, "--journal", file, *form)
+    told = "what was under way has ended: see `bulk status`. The same command continues."
+    assert (code, err) == (1, f"Error: {NO_SPACE}; {told}\n")
+    assert (len(sandbox.deliveries) == 500) is (form == ())  # as text, there is no more than a summary in the end
+    status = (await run("bulk", "status", file, "--json")).json
+    assert (status["created"], status["sent"]) == (len(sandbox.deliveries), 0)
+    assert (await run("bulk", "create", source, "--journal", file)).code == 0
+    assert made(sandbox) == once(500)
+
+
+@needs_full_device
+async def test_a_dry_run_a_status_and_an_export_that_cannot_be_written(
+    run: Run, orders_file: str, file: str, tmp_path: Path
+) -> None:
+    await run("bulk", "create", orders_file, "--journal", file)
+    with FULL.open("wb") as output:
+        for arguments in (["create", orders_file, "--dry-run"], ["status", file], ["export", file]):
+            assert await run_into(output, "bulk", *arguments) == (1, f"Error: {NO_SPACE}\n")
+
+
+async def test_a_run_whose_results_nobody_reads_ends_quietly(sandbox: Sandbox, orders_file: str, file: str) -> None:
+    with unread_pipe() as output:
+        assert await run_into(output, "bulk", "create", orders_file, "--journal", file, "--json") == (1, "")
+        assert await run_into(output, "bulk", "export", file) == (1, "")  # so short that it is written at the end
+    assert made(sandbox).keys() <= once(20).keys()
+
+
+@needs_full_device
 async def test_a_full_disk_for_the_results_ends_the_run_gently(
     sandbox: Sandbox, tmp_path: Path, file: str, run: Run
 ) -> None:

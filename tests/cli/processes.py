@@ -1,13 +1,24 @@
 """The command line as a process of its own."""
 
 import asyncio
+import os
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import IO
+
+import pytest
 
 COMMAND = (sys.executable, "-W", "error", "-m", "kaspi_delivery_async.cli")
 """`kaspi-delivery` such that every warning, that of a leaked socket too, shows on stderr."""
+
+
+FULL = Path("/dev/full")
+NO_SPACE = "standard output cannot be written: No space left on device"
+
+needs_full_device = pytest.mark.skipif(not FULL.exists(), reason="only Linux has a device that is always full")
 
 
 @asynccontextmanager
@@ -25,6 +36,30 @@ async def started(*arguments: str) -> AsyncGenerator[Process]:
         if process.returncode is None:
             process.kill()
         await process.communicate()
+
+
+async def run_into(output: IO[bytes] | int, *arguments: str, buffered: bool = True) -> tuple[int | None, str]:
+    """Run a command whose stdout is ``output``; return its exit code and what it says on stderr."""
+    process = await asyncio.create_subprocess_exec(
+        *(*COMMAND, *arguments),
+        stdin=DEVNULL,
+        stdout=output,
+        stderr=PIPE,
+        env={**os.environ, "PYTHONUNBUFFERED": "" if buffered else "1"},
+    )
+    _, err = await process.communicate()
+    return process.returncode, err.decode()
+
+
+@contextmanager
+def unread_pipe() -> Generator[int]:
+    """Give the writing end of a pipe that nobody reads."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        yield writing
+    finally:
+        os.close(writing)
 
 
 async def first_line(process: Process) -> bytes:

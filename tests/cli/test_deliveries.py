@@ -8,7 +8,7 @@ import pytest
 from kaspi_delivery_async.cli.arguments import client_settings
 from kaspi_delivery_async.sandbox import Sandbox
 from tests.cli.commands import ORDER, Run
-from tests.cli.processes import first_line, started
+from tests.cli.processes import FULL, NO_SPACE, first_line, needs_full_device, run_into, started, unread_pipe
 
 
 async def _create(run: Run, order_file: str) -> str:
@@ -75,6 +75,30 @@ async def test_create_with_an_unknown_outcome_has_an_exit_code_of_its_own(
     ended = await run("create", order_file)
     assert ended.code == 3
     assert "--idempotency-key order-742" in ended.err
+
+
+@needs_full_device
+async def test_a_result_that_cannot_be_written_is_unknown_and_tells_how_to_see_it(
+    run: Run, sandbox: Sandbox, order_file: str
+) -> None:
+    with FULL.open("wb") as output:
+        told = "it may have been carried out: repeat the command within 23 hours with --idempotency-key "
+        for form in ((), ("--json",)):
+            code, err = await run_into(output, "create", order_file, *form)
+            assert (code, err.count("\n")) == (3, 1)
+            assert err.startswith(f"Error: create_delivery: {NO_SPACE}; {told}order-742")
+        (delivery_id,) = sandbox.deliveries
+        code, err = await run_into(output, "cancel", delivery_id)
+        assert code == 3
+        assert err.startswith(f"Error: cancel_delivery: {NO_SPACE}; {told}{delivery_id}-cancel")
+        assert await run_into(output, "get", delivery_id) == (1, f"Error: {NO_SPACE}\n")
+
+
+async def test_a_result_that_nobody_reads_ends_quietly(run: Run, sandbox: Sandbox, order_file: str) -> None:
+    with unread_pipe() as output:
+        for form in ((), ("--json",)):
+            assert await run_into(output, "create", order_file, *form) == (1, "")
+    assert len(sandbox.deliveries) == 1
 
 
 async def test_an_error_shows_neither_key_nor_personal_data(run: Run, sandbox: Sandbox, order_file: str) -> None:

@@ -1,6 +1,7 @@
 """The entry point: help, version, usage errors, the missing extra, and outputs that are not up to it."""
 
 import asyncio
+import errno
 import io
 import os
 import runpy
@@ -17,7 +18,7 @@ from kaspi_delivery_async import __version__, cli
 from kaspi_delivery_async.cli import main
 from kaspi_delivery_async.sandbox import Sandbox
 from tests.cli.commands import ORDER, Run
-from tests.cli.processes import COMMAND
+from tests.cli.processes import COMMAND, FULL, NO_SPACE, needs_full_device, run_into, unread_pipe
 
 
 @pytest.mark.parametrize("missing", ["typer", "rich"])
@@ -104,9 +105,43 @@ async def test_an_output_without_cyrillic_letters_gets_them_escaped(run: Run, mo
 
 
 async def test_a_reader_that_leaves_ends_the_command_quietly() -> None:
-    reading, writing = os.pipe()
-    os.close(reading)
-    process = await asyncio.create_subprocess_exec(*COMMAND, "--help", stdout=writing, stderr=PIPE)
-    os.close(writing)
-    assert (await process.communicate())[1] == b""
-    assert process.returncode == 1
+    with unread_pipe() as output:
+        assert await run_into(output, "--help") == (1, "")
+
+
+@needs_full_device
+@pytest.mark.parametrize("buffered", [True, False])
+async def test_a_full_output_is_told(*, buffered: bool) -> None:
+    with FULL.open("wb") as output:
+        for option in ("--help", "--version"):
+            assert await run_into(output, option, buffered=buffered) == (1, f"Error: {NO_SPACE}\n")
+
+
+@pytest.mark.parametrize(
+    ("redirection", "code", "err"),
+    [
+        (">&-", 2, b"Error: standard output is closed; send it to /dev/null if nobody is to read it\n"),
+        (">&- 2>&-", 2, b""),
+        ("1</dev/null", 1, b"Error: standard output cannot be written: Bad file descriptor\n"),
+        pytest.param(">/dev/full 2>/dev/full", 1, b"", marks=needs_full_device),
+    ],
+)
+async def test_an_output_that_is_none_ends_in_no_traceback(redirection: str, code: int, err: bytes) -> None:
+    process = await asyncio.create_subprocess_exec(
+        *("/bin/sh", "-c", f'exec "$@" {redirection}', "sh", *COMMAND, "--version"),
+        stderr=PIPE,
+        env={**os.environ, "PYTHONUNBUFFERED": ""},
+    )
+    assert (await process.communicate())[1] == err
+    assert process.returncode == code
+
+
+def test_an_error_of_the_system_that_is_not_of_the_output_shows_where_it_comes_from(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr("kaspi_delivery_async.cli.app.app", fail)
+    with pytest.raises(OSError, match="Too many open files"):
+        main(["--version"])

@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import socket
+import subprocess
 import sys
 import threading
 import time
@@ -23,6 +24,7 @@ from kaspi_delivery_async import ConfigurationError, InvalidRequestError, Webhoo
 from kaspi_delivery_async.cli.webhooks import app
 from kaspi_delivery_async.webhooks.records import Lease, Message, State, Verdict
 from kaspi_delivery_async.webhooks.sql import SqlStore
+from tests.cli.processes import COMMAND, FULL, NO_SPACE, needs_full_device, unread_pipe
 from tests.webhooks.messages import NOW, SECRET, body, headers
 
 
@@ -56,27 +58,29 @@ def saved(tmp_path: Path, raw: bytes, **changes: str) -> tuple[Path, Path]:
     return tmp_path / "body", tmp_path / "headers"
 
 
+def post(url: str, raw: bytes, *, deadline: float) -> int:
+    """Post a message as soon as somebody listens, and return the answer's status."""
+    request = urllib.request.Request(url, data=raw, headers=headers(raw, at=time.time()))  # noqa: S310 - loopback
+    while time.monotonic() < deadline:
+        try:
+            with urllib.request.urlopen(request) as response:  # noqa: S310 - loopback
+                status: int = response.status
+                return status
+        except urllib.error.HTTPError as refused:
+            return refused.code
+        except OSError:
+            time.sleep(0.02)
+    raise TimeoutError
+
+
 @contextmanager
 def posted(url: str, *messages: bytes, until: Callable[[], bool]) -> Iterator[list[int]]:
-    """Post messages as soon as somebody listens, and interrupt this process when it has been enough."""
+    """Post messages, and interrupt this process when it has been enough."""
     statuses: list[int] = []
     deadline = time.monotonic() + 20
 
-    def post(raw: bytes) -> int:
-        request = urllib.request.Request(url, data=raw, headers=headers(raw, at=time.time()))  # noqa: S310 - loopback
-        while time.monotonic() < deadline:
-            try:
-                with urllib.request.urlopen(request) as response:  # noqa: S310 - loopback
-                    status: int = response.status
-                    return status
-            except urllib.error.HTTPError as refused:
-                return refused.code
-            except OSError:
-                time.sleep(0.02)
-        raise TimeoutError
-
     def work() -> None:
-        statuses.extend(post(raw) for raw in messages)
+        statuses.extend(post(url, raw, deadline=deadline) for raw in messages)
         while not until() and time.monotonic() < deadline:
             time.sleep(0.02)
         os.kill(os.getpid(), signal.SIGINT)
@@ -87,6 +91,14 @@ def posted(url: str, *messages: bytes, until: Callable[[], bool]) -> Iterator[li
         yield statuses
     finally:
         thread.join()
+
+
+async def handled(path: Path) -> int:
+    store = SqlStore(path)
+    try:
+        return (await store.totals()).handled
+    finally:
+        await store.close()
 
 
 async def bury(path: Path, *events: str) -> None:
@@ -211,15 +223,10 @@ def test_a_mistyped_store_is_no_empty_inbox(tmp_path: Path) -> None:
 def test_events_are_received_and_shown(tmp_path: Path) -> None:
     port, store = free_port(), tmp_path / "events.sqlite"
 
-    async def handled() -> int:
-        opened = SqlStore(store)
-        try:
-            return (await opened.totals()).handled
-        finally:
-            await opened.close()
-
     messages = [body("wh_1", status="accepted"), body("wh_2"), body("wh_1", status="accepted"), b"{}"]
-    with posted(f"http://127.0.0.1:{port}/any/path", *messages, until=lambda: asyncio.run(handled()) == 2) as statuses:
+    with posted(
+        f"http://127.0.0.1:{port}/any/path", *messages, until=lambda: asyncio.run(handled(store)) == 2
+    ) as statuses:
         out = done("listen", "--port", str(port), "--store", store, "--json")
 
     assert statuses == [200, 200, 200, 400]
@@ -260,6 +267,32 @@ def test_a_command_that_fails_is_told_in_one_line(tmp_path: Path) -> None:
     assert refused.startswith("a webhook message was refused: ")
     assert failures[0] == "attempt 1 to handle event 2 failed: ForwardingError: the command ended with exit code 7"
     assert all(failure.startswith("attempt ") for failure in failures)
+
+
+@needs_full_device
+@pytest.mark.parametrize("form", [[], ["--json"]])
+@pytest.mark.parametrize(("place", "told"), [("full", f"Error: {NO_SPACE}\n"), ("unread", "")])
+def test_an_event_that_cannot_be_shown_is_passed_on_once_and_ends_the_listener(
+    tmp_path: Path, form: list[str], place: str, told: str
+) -> None:
+    port, log, store = free_port(), tmp_path / "log", tmp_path / "events.sqlite"
+    script = tmp_path / "take.py"
+    script.write_text(f"import sys\nopen({str(log)!r}, 'a').write(sys.stdin.read() + '\\n')\n")
+    options = ["--port", str(port), "--store", str(store), "--command", f"{sys.executable} {script}", *form]
+    with (
+        unread_pipe() if place == "unread" else FULL.open("wb") as output,
+        subprocess.Popen(  # noqa: S603 - our own command
+            [*COMMAND, "webhooks", "listen", *options], stdout=output, stderr=subprocess.PIPE, text=True
+        ) as process,
+    ):
+        try:
+            assert post(f"http://127.0.0.1:{port}/", body(), deadline=time.monotonic() + 20) == 200
+            _, err = process.communicate(timeout=20)
+        finally:
+            process.kill()
+    assert (process.returncode, err.partition("\n")[2]) == (1, told)
+    assert len(log.read_bytes().splitlines()) == 1
+    assert asyncio.run(handled(store)) == 1
 
 
 def test_help_says_that_a_command_runs_without_a_shell() -> None:
