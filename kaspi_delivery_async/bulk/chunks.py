@@ -17,10 +17,12 @@ from kaspi_delivery_async.errors import ConfigurationError
 from kaspi_delivery_async.options import Limits
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable
+    from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable
 
-    from kaspi_delivery_async.bulk.records import Line, Result
+    from kaspi_delivery_async.bulk.records import Line, Paused, Result
     from kaspi_delivery_async.models import DeliveryRequest
+
+    OnPause = Callable[[Paused], object]
 
 CHUNK = 300
 """Orders of a chunk: enough to outweigh its start, and few enough to be repeated when a worker is lost."""
@@ -55,15 +57,16 @@ class Executor(Protocol):
     workers: int
     """How many chunks run at once."""
 
-    async def run(self, job: Job, chunk: Chunk) -> list[Result]:
+    async def run(self, job: Job, chunk: Chunk, *, on_pause: OnPause | None) -> list[Result]:
         """Have `run_chunk` done by a worker; if that one is lost, by another. Raises what `run_chunk` raises.
 
-        Cancelling it returns when the chunk takes no more orders and those in flight have ended.
+        ``on_pause`` is told here what `run_chunk` tells on the worker. Cancelling returns when the chunk
+        takes no more orders and those in flight have ended.
         """
         ...
 
 
-async def run_chunk(job: Job, chunk: Chunk) -> list[Result]:
+async def run_chunk(job: Job, chunk: Chunk, *, on_pause: OnPause | None = None) -> list[Result]:
     """Create the deliveries of one chunk with a client and a journal of its own.
 
     Running it a second time sends nothing twice: the journal knows what was done.
@@ -71,7 +74,9 @@ async def run_chunk(job: Job, chunk: Chunk) -> list[Result]:
     settings = {**os.environ, "KASPI_BASE_URL": job.base_url}
     client = DeliveryClient.from_env(settings).with_options(limits=Limits(rate=job.rate))
     async with client, Journal(job.journal) as journal:
-        results = create_deliveries(client, chunk.lines, journal=journal, concurrency=job.concurrency, run=job.run)
+        results = create_deliveries(
+            client, chunk.lines, journal=journal, concurrency=job.concurrency, on_pause=on_pause, run=job.run
+        )
         return [result async for result in results]
 
 
@@ -84,6 +89,7 @@ async def create_deliveries_on(
     concurrency: int = 64,
     rate: float | None = None,
     chunk_size: int = CHUNK,
+    on_pause: OnPause | None = None,
 ) -> AsyncGenerator[Result]:
     """Create a delivery for each order on the workers of ``executor``, and yield what became of it, chunk by chunk.
 
@@ -98,6 +104,7 @@ async def create_deliveries_on(
         concurrency: Orders under way at once on each worker.
         rate: Requests per second of all workers together; it is shared out evenly.
         chunk_size: Orders of a chunk.
+        on_pause: Is told when the API wants a rest that outlasts a call, by each worker that meets it.
 
     Raises `ConfigurationError` for a chunk size or concurrency that is no whole number from 1.
 
@@ -120,7 +127,7 @@ async def create_deliveries_on(
                 chunk = await anext(chunks, None)
                 more = chunk is not None
                 if chunk is not None:
-                    under_way.add(asyncio.create_task(executor.run(job, chunk)))
+                    under_way.add(asyncio.create_task(executor.run(job, chunk, on_pause=on_pause)))
             if under_way:
                 done, _ = await asyncio.wait(under_way, return_when=asyncio.FIRST_COMPLETED)
                 for task in done:

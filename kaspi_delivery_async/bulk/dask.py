@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import os
+import pickle
 import signal
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any, Self
@@ -15,8 +16,8 @@ from kaspi_delivery_async.errors import ConfigurationError, KaspiDeliveryError, 
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from kaspi_delivery_async.bulk.chunks import Chunk, Job
-    from kaspi_delivery_async.bulk.records import Result
+    from kaspi_delivery_async.bulk.chunks import Chunk, Job, OnPause
+    from kaspi_delivery_async.bulk.records import Paused, Result
 
 CONNECTION_TIMEOUT = 10.0
 """Seconds for a scheduler to answer, and for a worker to be there."""
@@ -81,8 +82,14 @@ class DaskExecutor:
         """Leave the cluster, and end it if it was started here."""
         await self._resources.aclose()
 
-    async def run(self, job: Job, chunk: Chunk) -> list[Result]:
+    async def run(self, job: Job, chunk: Chunk, *, on_pause: OnPause | None) -> list[Result]:
         """See `Executor.run`."""
+        if on_pause is not None:
+
+            def hear(event: tuple[float, bytes]) -> None:
+                on_pause(pickle.loads(event[1]))  # noqa: S301 - as Dask itself does with results
+
+            self._client.subscribe_topic(job.run, hear)
         key = f"kaspi-delivery-{job.run}-{chunk.number}"
         future = self._client.submit(_run_named, key, job, chunk, key=key, pure=False)
         try:
@@ -109,7 +116,12 @@ def dask_setup(_worker: object) -> None:
 
 async def _run_named(name: str, job: Job, chunk: Chunk) -> list[Result]:
     """Run a chunk on a worker so that `_stop` finds it."""
-    return await asyncio.create_task(run_chunk(job, chunk), name=name)
+    worker = _distributed().get_worker()
+
+    def relay(paused: Paused) -> None:
+        worker.log_event(job.run, pickle.dumps(paused))
+
+    return await asyncio.create_task(run_chunk(job, chunk, on_pause=relay), name=name)
 
 
 async def _stop(name: str) -> None:

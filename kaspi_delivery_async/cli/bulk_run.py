@@ -154,7 +154,13 @@ async def create_on_dask(
     async with DaskExecutor(address) as executor:
         return await report.follow(
             create_deliveries_on(
-                executor, orders, base_url=client.base_url, journal=journal, concurrency=concurrency, rate=rate
+                executor,
+                orders,
+                base_url=client.base_url,
+                journal=journal,
+                concurrency=concurrency,
+                rate=rate,
+                on_pause=report.announce,
             )
         )
 

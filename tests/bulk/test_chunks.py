@@ -1,14 +1,14 @@
 """The input cut into chunks, and the protocol between the run and where they run: here, in this process."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from kaspi_delivery_async import AuthenticationError, ConfigurationError, DeliveryRequest
-from kaspi_delivery_async.bulk import Journal, Result
+from kaspi_delivery_async.bulk import Journal, Paused, Result
 from kaspi_delivery_async.bulk.chunks import Chunk, Job, create_deliveries_on, run_chunk
 from kaspi_delivery_async.sandbox import Sandbox
 from tests.bulk.support import counts, made, once, orders, states, until
@@ -25,7 +25,7 @@ class Here:
         self.chunks: list[Chunk] = []
         self.at_once = self.most_at_once = 0
 
-    async def run(self, job: Job, chunk: Chunk) -> list[Result]:
+    async def run(self, job: Job, chunk: Chunk, *, on_pause: Callable[[Paused], object] | None) -> list[Result]:
         self.jobs.append(job)
         self.chunks.append(chunk)
         self.at_once += 1
@@ -35,7 +35,7 @@ class Here:
             half = Chunk(number=chunk.number, lines=chunk.lines[: len(chunk.lines) // 2])
             await run_chunk(job, half)
         try:
-            return await run_chunk(job, chunk)
+            return await run_chunk(job, chunk, on_pause=on_pause)
         finally:
             self.at_once -= 1
 

@@ -337,6 +337,22 @@ async def test_a_terminal_is_shown_progress(
     assert "100%" in ended.err
 
 
+async def test_a_pause_on_dask_is_told(sandbox: Sandbox, orders_file: str, file: str) -> None:
+    pytest.importorskip("distributed")
+    sandbox.faults.add("create:429:retry-after=3600")
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "kaspi_delivery_async.cli", "bulk", "create", orders_file, "--journal", file, "--dask"),
+        *("--json",),
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    async with asyncio.timeout(60):
+        assert b'"event":"paused"' in await process.stdout.readline()
+    process.send_signal(signal.SIGTERM)
+    await process.communicate()
+    assert process.returncode == 143
+
+
 @pytest.mark.filterwarnings("default")
 async def test_ctrl_c_in_a_terminal_ends_a_run_on_dask_gently(
     sandbox: Sandbox, tmp_path: Path, file: str, run: Run

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from kaspi_delivery_async import ConfigurationError, KaspiDeliveryError
-from kaspi_delivery_async.bulk import Journal, Result
+from kaspi_delivery_async import ConfigurationError, KaspiDeliveryError, RateLimitedError
+from kaspi_delivery_async.bulk import Journal, Paused, Result
 from kaspi_delivery_async.bulk.chunks import Chunk, Job, create_deliveries_on
 from kaspi_delivery_async.bulk.dask import DaskExecutor, dask_setup
 from kaspi_delivery_async.sandbox import RecordedRequest, Sandbox
@@ -96,6 +96,31 @@ async def test_cancelling_lets_the_orders_in_flight_end(
     assert left["created"] == len(sandbox.deliveries) == sandbox.requests.total < 250
 
 
+async def test_a_pause_on_a_worker_is_told_where_the_run_was_started(
+    file: str, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KASPI_API_KEY", sandbox.api_key)
+    sandbox.faults.add("create:429:retry-after=3600")
+    told: asyncio.Queue[Paused] = asyncio.Queue()
+    async with (
+        distributed.LocalCluster(
+            n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None, asynchronous=True
+        ) as cluster,
+        DaskExecutor(cluster.scheduler_address) as executor,
+    ):
+        results = create_deliveries_on(
+            executor, orders(5), base_url=sandbox.base_url, journal=file, on_pause=told.put_nowait
+        )
+        running = asyncio.ensure_future(anext(results))
+        async with asyncio.timeout(60):
+            paused = await told.get()
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+    assert 3600 <= paused.seconds < 4000
+    assert isinstance(paused.cause, RateLimitedError)
+
+
 def test_a_worker_of_our_own_lives_through_ctrl_c() -> None:
     before = signal.getsignal(signal.SIGINT)
     try:
@@ -121,7 +146,7 @@ async def test_a_chunk_whose_workers_are_lost_again_and_again(tmp_path: Path) ->
     executor = DaskExecutor()
     executor._client = Given()
     job = Job(base_url="https://x", journal=str(tmp_path), concurrency=1, rate=None, run="r")
-    coroutine = executor.run(job, Chunk(number=7, lines=()))
+    coroutine = executor.run(job, Chunk(number=7, lines=()), on_pause=None)
     with pytest.raises(KaspiDeliveryError, match="chunk 7 lost its worker again and again"):
         await coroutine
 
