@@ -1,6 +1,7 @@
 """Many calls at once against a server that loses answers or sets limits."""
 
 import asyncio
+import gc
 
 import pytest
 
@@ -17,7 +18,7 @@ from kaspi_delivery_async import (
 from kaspi_delivery_async.sandbox import Sandbox
 from tests.support import plays
 from tests.support.orders import order
-from tests.support.raw_server import Play, RawServer
+from tests.support.raw_server import GOOD_BODY, Exchange, Play, RawServer
 
 
 async def create_all(client: DeliveryClient, count: int, *, concurrency: int) -> list[str]:
@@ -169,3 +170,66 @@ async def test_a_slow_server_is_given_more_connections() -> None:
         await asyncio.gather(*(client.get_delivery("dlv_1") for _ in range(400)), return_exceptions=True)
         took = asyncio.get_running_loop().time() - before
     assert took < 400 * 0.2 / 30
+
+
+@pytest.mark.looptime
+async def test_callers_of_a_slow_server_are_not_held_back() -> None:
+    """Here it answers only when all have come; a window that waits for answers would wait for ever."""
+    everyone, came = asyncio.Event(), 0
+
+    async def answer_all_at_once(exchange: Exchange) -> None:
+        nonlocal came
+        await exchange.read()
+        came += 1
+        if came == 50:
+            everyone.set()
+        await everyone.wait()
+        exchange.writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(GOOD_BODY) + GOOD_BODY)
+
+    loop = asyncio.get_running_loop()
+    async with RawServer([answer_all_at_once]) as server, DeliveryClient("key", base_url=server.base_url) as client:
+        began = loop.time()
+        await asyncio.gather(*(client.get_delivery(f"dlv_{number}") for number in range(50)))
+    assert loop.time() - began < 1
+
+
+@pytest.mark.looptime
+async def test_no_more_connections_are_used_than_allowed_however_slow_the_server_is() -> None:
+    async with (
+        RawServer([plays.answer_late]) as server,
+        DeliveryClient("key", base_url=server.base_url, limits=Limits(max_connections=8)) as client,
+    ):
+        began = asyncio.get_running_loop().time()
+        await asyncio.gather(*(client.get_delivery(f"dlv_{number}") for number in range(24)))
+        assert asyncio.get_running_loop().time() - began >= 3
+
+
+@pytest.mark.looptime
+async def test_a_pause_outlives_the_client_that_met_it() -> None:
+    """A service may make a client for each of its requests; the API asked for a pause all the same."""
+    async with RawServer([plays.answer(429, b"{}", "Retry-After: 60"), plays.answer(200)]) as server:
+        async with DeliveryClient("key", base_url=server.base_url) as first:
+            with pytest.raises(RateLimitedError):
+                await first.get_delivery("dlv_1")
+        del first
+        gc.collect()
+        async with DeliveryClient("key", base_url=server.base_url) as second:
+            with pytest.raises(DeadlineExceededError) as caught:
+                await second.get_delivery("dlv_1")
+            assert caught.value.retry_after is not None
+            assert 55 < caught.value.retry_after <= 63
+            assert len(server.requests) == 1
+            await asyncio.sleep(63)
+            await second.get_delivery("dlv_1")
+
+
+@pytest.mark.looptime
+async def test_a_pause_that_ends_with_the_call_is_not_slept_through() -> None:
+    """The wait itself would just fit, but the pause is stretched a little: several processes must not return as one."""
+    async with RawServer([plays.answer(429, b"{}", "Retry-After: 4")]) as server:
+        for number in range(20):
+            timeout = Timeout(attempt=4.01, total=4.01)
+            async with DeliveryClient(f"key-{number}", base_url=server.base_url, timeout=timeout) as client:
+                with pytest.raises(RateLimitedError) as caught:
+                    await client.get_delivery("dlv_1")
+                assert caught.value.retry_after == 4

@@ -1,6 +1,9 @@
 """The client against the sandbox, over HTTP: the four operations and what is told about a call."""
 
+import asyncio
+import socket
 from collections.abc import AsyncIterator
+from traceback import TracebackException
 from typing import Any
 
 import attrs
@@ -11,22 +14,25 @@ from kaspi_delivery_async import (
     AuthenticationError,
     BadRequestError,
     CancelNotAllowedError,
+    DeadlineExceededError,
     DeliveryClient,
     DeliveryStatus,
     IdempotencyConflictError,
     InvalidRequestError,
+    KaspiDeliveryError,
     NotFoundError,
     Outcome,
     PermissionDeniedError,
     RetryPolicy,
     ServerError,
     Timeout,
+    TransportError,
     operations,
 )
 from kaspi_delivery_async.sandbox import Sandbox
 from tests.support import plays
 from tests.support.orders import order
-from tests.support.raw_server import GOOD_BODY, RawServer
+from tests.support.raw_server import GOOD_BODY, Play, RawServer
 
 
 @pytest.fixture
@@ -161,6 +167,57 @@ async def test_a_response_hands_on_no_cookie() -> None:
 
 
 @pytest.mark.looptime
+async def test_headers_of_a_response_are_found_in_any_case_and_hold_no_key() -> None:
+    echo = plays.answer(200, GOOD_BODY, "X-Request-Id: r1", "X-Api-Key: secret-key")
+    async with RawServer([echo]) as server, DeliveryClient("secret-key", base_url=server.base_url) as client:
+        response = await client.send(operations.get_delivery("dlv_1"))
+    assert response.headers["X-Request-Id"] == response.headers["x-request-id"] == "r1"
+    assert "X-Api-Key" not in response.headers
+
+
+@pytest.mark.parametrize("play", [plays.answer(500), plays.reset_after_request])
+async def test_a_failure_report_that_prints_local_variables_shows_no_key(play: Play) -> None:
+    """As those of test runners and error trackers do."""
+    async with RawServer([play]) as server:
+        for api_key in ("secret-key", lambda: "secret-key"):
+            client = DeliveryClient(api_key, base_url=server.base_url, retry=RetryPolicy(max_attempts=1))
+            async with client:
+                with pytest.raises(KaspiDeliveryError) as caught:
+                    await client.create_delivery(order())
+            # From the client's method on: what the caller's own frames hold is the caller's.
+            report = TracebackException.from_exception(caught.value, capture_locals=True)
+            frames = [frame for frame in report.stack if "/kaspi_delivery_async/" in frame.filename]
+            assert frames
+            assert "secret-key" not in repr([frame.locals for frame in frames])
+            assert report.__cause__ is None
+
+
+async def test_a_call_that_could_not_connect_keeps_the_reason_without_its_frames() -> None:
+    """Those would hold the request."""
+    with socket.create_server(("127.0.0.1", 0)) as nobody:
+        port = nobody.getsockname()[1]
+    retry = RetryPolicy(max_attempts=1)
+    async with DeliveryClient("key", base_url=f"http://127.0.0.1:{port}", retry=retry) as client:
+        with pytest.raises(TransportError) as caught:
+            await client.create_delivery(order())
+    assert caught.value.outcome is Outcome.NOT_SENT
+    assert caught.value.__cause__ is not None
+    assert caught.value.__cause__.__traceback__ is None
+
+
+async def test_a_handshake_that_does_not_end_has_sent_nothing() -> None:
+    """Many at once, so that the timers of connection and attempt fire together."""
+    async with RawServer([plays.stall_before_handshake]) as server:
+        timeout, retry = Timeout(attempt=0.2, total=0.2), RetryPolicy(max_attempts=1)
+        base_url = server.base_url.replace("http:", "https:")
+        async with DeliveryClient("key", base_url=base_url, timeout=timeout, retry=retry) as client:
+            results = await asyncio.gather(
+                *(client.create_delivery(order(f"order-{number}")) for number in range(20)), return_exceptions=True
+            )
+    assert {type(result) for result in results} == {DeadlineExceededError}
+    assert {result.outcome for result in results if isinstance(result, KaspiDeliveryError)} == {Outcome.NOT_SENT}
+
+
 async def test_options_change_on_the_same_connections(client: DeliveryClient, sandbox: Sandbox) -> None:
     sandbox.faults.add("get:status:count=2")
     impatient = client.with_options(retry=RetryPolicy(max_attempts=1), timeout=Timeout(attempt=1, total=2))

@@ -69,6 +69,11 @@ async def answer_late(exchange: Exchange) -> None:
     exchange.writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(GOOD_BODY) + GOOD_BODY)
 
 
+async def stall_before_handshake(exchange: Exchange) -> None:
+    """Accept the connection, and never say a word."""
+    await asyncio.sleep(3600)
+
+
 async def stall(exchange: Exchange) -> None:
     """Read the request and never answer."""
     await exchange.read()

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kaspi_delivery_async import Limits
-from kaspi_delivery_async._core.pace import FIRST_WINDOW, FULL_BUDGET, Pace, is_healthy
+from kaspi_delivery_async._core.pace import DOUBLING_TIME, FIRST_WINDOW, FULL_BUDGET, Pace, is_healthy
 
 FREE = Limits()
 
@@ -45,7 +45,7 @@ def test_a_burst_of_429s_halves_the_window_once() -> None:
 def test_the_window_doubles_with_the_time_that_answers_take_until_the_first_429() -> None:
     pace = Pace()
     for _ in range(int(FIRST_WINDOW)):
-        pace.succeed(0.25, contended=True, limits=FREE)
+        pace.succeed(DOUBLING_TIME, contended=True, limits=FREE)
     assert FIRST_WINDOW * 1.5 < pace.window <= FIRST_WINDOW * 2
 
 
@@ -60,6 +60,27 @@ def test_the_window_does_not_grow_while_nobody_waits() -> None:
     pace = Pace()
     pace.succeed(10, contended=False, limits=FREE)
     assert pace.window == FIRST_WINDOW
+
+
+def test_the_window_doubles_while_no_answer_comes_until_the_first_429() -> None:
+    pace = Pace()
+    pace.lose_patience(limits=FREE)
+    assert pace.window == 2 * FIRST_WINDOW
+    pace.throttle(0, retry_after=1, draw=0)
+    pace.lose_patience(limits=FREE)
+    assert pace.window == FIRST_WINDOW
+
+
+def test_what_an_idle_time_left_unused_is_nobodys_credit() -> None:
+    """Within any second no more than the rate leaves, and the little that a late timer is owed."""
+    pace, limits, now, left = Pace(), Limits(rate=100), 50.0, list[float]()
+    while len(left) < 150:
+        delay = pace.delay(now, under_way=0, limits=limits)
+        assert delay is not None
+        now += delay
+        pace.depart(now, rate=100)
+        left.append(now)
+    assert sum(moment < 51 for moment in left) <= 101
 
 
 def test_a_stated_rate_spaces_requests() -> None:

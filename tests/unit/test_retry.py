@@ -92,6 +92,11 @@ def test_there_are_no_more_attempts_than_allowed() -> None:
     assert next_wait(situation(attempt=3, policy=policy), ceiling=1, draw=0.5) is None
 
 
+def test_a_pause_of_everyone_that_outlasts_the_call_ends_the_trying() -> None:
+    assert next_wait(situation(remaining=10, closed_for=9), ceiling=0.5, draw=0.5) is not None
+    assert next_wait(situation(remaining=10, closed_for=10), ceiling=0.5, draw=0.5) is None
+
+
 def test_an_empty_budget_ends_the_trying() -> None:
     assert next_wait(situation(affordable=False), ceiling=1, draw=0) is None
 
