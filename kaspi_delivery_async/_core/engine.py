@@ -94,10 +94,7 @@ class Engine:
         observers = observers_of(self.endpoint.instrumentation, self._details_of(operation))
         call = Call(operation, observers, clock=asyncio.get_running_loop().time, total=self.settings.timeout.total)
         try:
-            try:
-                answer, value = await self._attempt(call)
-            except AttemptFailed as failure:
-                answer, value = await self._repeat(call, failure)
+            answer, value = await self._repeat(call)
         except AttemptFailed as failure:
             error = failure.situation.error
         except BaseException as interruption:

@@ -87,13 +87,12 @@ def repeating(
     *,
     on_wait: Callable[[AttemptFailed, float], None],
     draw: Callable[[], float] = random.random,
-) -> Callable[[C, AttemptFailed], Awaitable[T]]:
-    """Return a function that takes a call on from its first failure.
+) -> Callable[[C], Awaitable[T]]:
+    """Wrap ``attempt`` so that it is repeated for as long as it raises `AttemptFailed` and `next_wait` allows.
 
-    It repeats ``attempt`` for as long as that raises `AttemptFailed` and `next_wait` allows. ``on_wait``
-    hears of each failure that will be followed by another attempt, and of the wait in between. The last
-    `AttemptFailed` comes out. `backoff` makes its plans before an attempt, and most calls need none:
-    so it takes over at the first failure.
+    ``on_wait`` hears of each failure that will be followed by another attempt, and of the wait in
+    between. The last `AttemptFailed` comes out. `backoff` takes over at the first failure: it makes
+    its plans before an attempt, and most calls need none.
     """
 
     def waits() -> Generator[float, Any, None]:
@@ -114,7 +113,11 @@ def repeating(
             raise failures.pop()
         return await attempt(call)
 
-    async def repeat(call: C, failure: AttemptFailed) -> T:
-        return await go_on(call, [failure])
+    async def repeated(call: C) -> T:
+        try:
+            return await attempt(call)
+        except AttemptFailed as failure:
+            failures = [failure]
+        return await go_on(call, failures)  # out here, later errors do not count as raised while handling the first
 
-    return repeat
+    return repeated

@@ -4,7 +4,7 @@ import logging
 import pickle
 import socket
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -18,6 +18,7 @@ import trustme
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from kaspi_delivery_async import DeliveryClient, KaspiDeliveryError, errors
+from kaspi_delivery_async._core.retry import AttemptFailed
 from tests.support import plays
 from tests.support.orders import PERSONAL, order
 from tests.support.raw_server import GOOD_BODY, RawServer
@@ -166,6 +167,7 @@ async def test_fault(row: Row, operation: str, caplog: pytest.LogCaptureFixture)
     assert error.outcome == row.outcome
     assert len(error.attempts) == attrs.asdict(row)[kind]
     assert_waits(error, WAITS[row.wait])
+    assert not {type(above) for above in contexts(error)} & {AttemptFailed}  # it would drag along the whole call
     assert_survives_pickling(error)
     assert_discreet(error, caplog.text)
 
@@ -174,6 +176,13 @@ def assert_waits(error: KaspiDeliveryError, bounds: list[tuple[float, float]]) -
     for before, after, (least, most) in zip(error.attempts, error.attempts[1:], bounds, strict=False):
         wait = after.start - before.start - before.duration
         assert least - 0.001 <= wait <= most + 0.001
+
+
+def contexts(error: BaseException) -> Iterator[BaseException]:
+    above = error.__context__
+    while above is not None:
+        yield above
+        above = above.__context__
 
 
 def assert_survives_pickling(error: KaspiDeliveryError) -> None:
