@@ -37,15 +37,15 @@ class Limit:
 
 # A little above what was measured last; lower them when a call becomes cheaper.
 LIMITS = (
-    Limit("create", OURS, RAW, instructions=1.45, cpu=1.50),
-    Limit("create", OURS, HAND, instructions=1.20, cpu=1.25),
-    Limit("create", OURS, GENERATED, instructions=0.23, cpu=0.15),
-    Limit("get", OURS, RAW, instructions=1.95, cpu=1.95),
-    Limit("get", OURS, HAND, instructions=1.58, cpu=1.60),
-    Limit("get", OURS, GENERATED, instructions=0.26, cpu=0.15),
-    Limit("decode", OURS, GENERATED, instructions=0.88, cpu=0.85),
-    Limit("encode", OURS, GENERATED, instructions=0.31, cpu=0.27),
-    Limit("start", "import kaspi_delivery_async", "import aiohttp", instructions=1.22, cpu=1.40),
+    Limit("create", OURS, RAW, instructions=1.17, cpu=1.25),
+    Limit("create", OURS, HAND, instructions=0.97, cpu=1.05),
+    Limit("create", OURS, GENERATED, instructions=0.185, cpu=0.12),
+    Limit("get", OURS, RAW, instructions=1.42, cpu=1.45),
+    Limit("get", OURS, HAND, instructions=1.16, cpu=1.20),
+    Limit("get", OURS, GENERATED, instructions=0.19, cpu=0.12),
+    Limit("decode", OURS, GENERATED, instructions=0.45, cpu=0.50),
+    Limit("encode", OURS, GENERATED, instructions=0.29, cpu=0.25),
+    Limit("start", "import kaspi_delivery_async", "import aiohttp", instructions=1.20, cpu=1.40),
     Limit("start", "kaspi-delivery --help", "import aiohttp", instructions=1.31, cpu=1.60),
 )
 
