@@ -166,4 +166,7 @@ def _kind(error: BaseException | None) -> str | None:
 
 
 def _shown(headers: Mapping[str, str]) -> CIMultiDict[str]:
-    return CIMultiDict((name, value) for name, value in headers.items() if name.lower() not in _SECRET_HEADERS)
+    shown = CIMultiDict(headers)
+    for name in _SECRET_HEADERS:
+        shown.popall(name, None)
+    return shown
