@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import logging
 import os
 import pickle
 import signal
@@ -59,6 +60,8 @@ class DaskExecutor:
                         host="127.0.0.1",
                         dashboard_address=None,
                         preload=[__name__],
+                        # A heartbeat that meets the end of the run is no news; what fails comes back as an error.
+                        silence_logs=logging.CRITICAL,
                         asynchronous=True,
                     )
                 )
