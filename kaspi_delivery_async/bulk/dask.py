@@ -60,8 +60,6 @@ class DaskExecutor:
                         host="127.0.0.1",
                         dashboard_address=None,
                         preload=[__name__],
-                        # A heartbeat that meets the end of the run is no news; what fails comes back as an error.
-                        silence_logs=logging.CRITICAL,
                         asynchronous=True,
                     )
                 )
@@ -115,6 +113,8 @@ def dask_setup(_worker: object) -> None:
     Dask calls it in each worker process, as this module is its preload.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # A heartbeat that meets the end of the run is no news; what fails comes back as an error.
+    logging.getLogger("distributed.worker").setLevel(logging.CRITICAL)
 
 
 async def _run_named(name: str, job: Job, chunk: Chunk) -> list[Result]:
