@@ -130,3 +130,21 @@ async def test_a_connection_that_does_not_come_about_has_sent_nothing() -> None:
                 await client.send_test_webhook("http://127.0.0.1/", "delivery.created")
     assert caught.value.outcome is Outcome.NOT_SENT
     assert len(caught.value.attempts) == 3
+
+
+@pytest.mark.looptime
+async def test_time_that_a_session_of_the_callers_own_takes_before_it_connects_has_sent_nothing() -> None:
+    async def dawdle(*_: object) -> None:
+        await asyncio.sleep(3600)
+
+    trace = aiohttp.TraceConfig()
+    trace.on_request_start.append(dawdle)
+    async with (
+        RawServer([plays.answer(200)]) as server,
+        aiohttp.ClientSession(trace_configs=[trace]) as session,
+        DeliveryClient("key", base_url=server.base_url, session=session) as client,
+    ):
+        with pytest.raises(DeadlineExceededError, match="no connection within") as caught:
+            await client.send_test_webhook("http://127.0.0.1/", "delivery.created")
+    assert caught.value.outcome is Outcome.NOT_SENT
+    assert server.requests == []
