@@ -10,6 +10,7 @@ import nox
 GROUPS = nox.project.load_toml("pyproject.toml")
 EXTRAS = "cli,dask,otel,postgres,store"
 
+nox.options.default_venv_backend = "uv|virtualenv"
 nox.options.error_on_missing_interpreters = True
 nox.options.reuse_venv = "yes"
 nox.options.stop_on_first_error = True
