@@ -58,7 +58,9 @@ class DaskExecutor:
                         n_workers=self._processes or os.cpu_count(),
                         threads_per_worker=1,
                         host="127.0.0.1",
-                        dashboard_address=None,
+                        # Its HTTP server cannot be left out; any port lets several runs stand side by side.
+                        dashboard_address="127.0.0.1:0",
+                        scheduler_kwargs={"dashboard": False},
                         preload=[__name__],
                         asynchronous=True,
                     )

@@ -8,11 +8,12 @@ import uuid
 from typing import TYPE_CHECKING
 
 import attrs
+import orjson
 
 from kaspi_delivery_async._group_commit import GroupCommit
 from kaspi_delivery_async.bulk import statements
 from kaspi_delivery_async.bulk.decisions import Known, Step, is_young, next_step
-from kaspi_delivery_async.bulk.records import UNFINISHED, OrderState
+from kaspi_delivery_async.bulk.records import OrderState
 from kaspi_delivery_async.errors import ConfigurationError, StorageError
 
 if TYPE_CHECKING:
@@ -123,18 +124,14 @@ class Session:
                 "key": order.key,
                 "order_id": order.order_id,
                 "fingerprint": order.fingerprint,
-                "state": OrderState.SENT,
-                "body": order.body,
-                "run": self.run,
+                "body": order.body.decode(),
                 "place": order.place,
-                "owner": self._owner,
-                "sent_at": now,
-                "updated_at": now,
             }
             for order in orders
         ]
+        parameters = {"rows": orjson.dumps(rows), "run": self.run, "owner": self._owner, "now": now}
         statement = statements.insert_new(is_postgresql=self._database.is_postgresql)
-        return (await connection.execute(statement, rows)).scalars().all()
+        return (await connection.execute(statement, parameters)).scalars().all()
 
     async def _lock(self, keys: Sequence[str], connection: AsyncConnection, *, now: float) -> dict[str, Known]:
         if not keys:
@@ -168,25 +165,26 @@ class Session:
                 await connection.execute(statement, rows[step])
 
     async def _end_group(self, ends: Sequence[tuple[Order, Claim, Verdict]]) -> list[None]:
-        now = self._clock()
         rows = [
             {
-                "b_key": order.key,
-                "b_owner": self._owner,
+                "key": order.key,
                 "state": verdict.state,
-                "is_created": verdict.state is OrderState.CREATED,
-                "is_final": verdict.state not in UNFINISHED,
                 # What has certainly not arrived has a key that is as good as new.
                 "sent_at": None if verdict.state in {OrderState.PENDING, OrderState.FAILED} else claim.sent_at,
-                "updated_at": now,
                 "delivery_id": verdict.delivery_id,
                 "tracking_url": verdict.tracking_url,
                 "error": verdict.error,
             }
-            for order, claim, verdict in sorted(ends, key=lambda end: end[0].key)
+            for order, claim, verdict in ends
         ]
+        is_postgresql = self._database.is_postgresql
         async with self._database.writing() as connection:
-            await connection.execute(statements.end(), rows)
+            if is_postgresql:  # SQLite has one writer at a time
+                await connection.execute(statements.lock([order.key for order, _, _ in ends]))
+            await connection.execute(
+                statements.end(is_postgresql=is_postgresql),
+                {"rows": orjson.dumps(rows), "b_owner": self._owner, "now": self._clock()},
+            )
         return [None] * len(ends)
 
     async def _show_life(self, connection: AsyncConnection) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
-    Boolean,
+    JSON,
     Column,
     Float,
     Integer,
@@ -17,11 +18,15 @@ from sqlalchemy import (
     and_,
     bindparam,
     case,
+    cast,
     delete,
     func,
+    literal,
     null,
     or_,
     select,
+    true,
+    type_coerce,
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
@@ -32,7 +37,7 @@ from kaspi_delivery_async.bulk.records import UNFINISHED, OrderState
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from sqlalchemy import Delete, Executable, Update
+    from sqlalchemy import Delete, Executable, Subquery, TableValuedAlias, Update
 
 _metadata = MetaData()
 
@@ -48,7 +53,7 @@ orders: Table = Table(
     Column("fingerprint", String(64), nullable=False),
     Column("state", String(16), nullable=False),
     # Kept for as long as the order may have to be sent again: it holds phones and addresses.
-    Column("body", LargeBinary),
+    Column("body", Text),
     Column("run", String(32), nullable=False),
     Column("place", Text, nullable=False),
     # Who is sending it; the lease is good while that one is alive.
@@ -84,9 +89,47 @@ def _insert(table: Table, *, is_postgresql: bool) -> postgresql.Insert | sqlite.
     return postgresql.insert(table) if is_postgresql else sqlite.insert(table)
 
 
+def _given(*columns: Column[Any], is_postgresql: bool) -> TableValuedAlias | Subquery:
+    """Take rows as one parameter, ``rows``: JSON, a list of objects, in bytes.
+
+    However many there are, it stays the same statement, and the driver is asked only once. As bytes they
+    stay out of the driver's log.
+    """
+    rows = bindparam("rows", type_=LargeBinary)
+    if is_postgresql:
+        records = func.json_to_recordset(cast(func.convert_from(rows, "UTF8"), JSON))
+        return records.table_valued(*columns).render_derived(with_types=True)
+    row = func.json_each(cast(rows, Text)).table_valued("value").c.value
+    fields = (func.json_extract(row, f"$.{column.name}") for column in columns)
+    return select(
+        *(type_coerce(field, column.type).label(column.name) for field, column in zip(fields, columns, strict=True))
+    ).subquery()
+
+
+@cache
 def insert_new(*, is_postgresql: bool) -> Executable:
-    """Insert orders that are not known yet; returns the keys of those that were inserted."""
-    return _insert(orders, is_postgresql=is_postgresql).on_conflict_do_nothing().returning(_row.key)
+    """Insert orders that are not known yet, as sent; returns the keys of those that were inserted.
+
+    Parameters ``run``, ``owner``, ``now``, and ``rows`` with ``key``, ``order_id``, ``fingerprint``, ``body`` and
+    ``place``, in the order in which they are locked.
+    """
+    names = ("key", "order_id", "fingerprint", "body", "place")
+    given = _given(*(Column(name, Text) for name in names), is_postgresql=is_postgresql)
+    now = bindparam("now", type_=Float(53))
+    added = select(
+        *given.c,
+        literal(OrderState.SENT.value),
+        bindparam("run", type_=_row.run.type),
+        bindparam("owner", type_=_row.owner.type),
+        now,
+        now,
+    ).where(true())  # without a condition SQLite would take ON CONFLICT for a part of the select
+    return (
+        _insert(orders, is_postgresql=is_postgresql)
+        .from_select([*names, "state", "run", "owner", "sent_at", "updated_at"], added)
+        .on_conflict_do_nothing()
+        .returning(_row.key)
+    )
 
 
 def lock_known(keys: Collection[str], *, now: float) -> Executable:
@@ -151,24 +194,35 @@ def doubt() -> Update:
     )
 
 
-def end() -> Update:
+def lock(keys: Collection[str]) -> Executable:
+    """Keep other processes from changing orders until the transaction ends."""
+    return select(_row.key).where(_row.key.in_(keys)).order_by(_row.key).with_for_update()
+
+
+@cache
+def end(*, is_postgresql: bool) -> Update:
     """Write down what became of orders that were sent.
 
     A delivery that the API says it made is made, whatever was believed before. Anything else stands back behind a
     webhook, and behind a run that has taken the order because this one showed no life.
 
-    Parameters ``b_key``, ``b_owner``, ``state``, ``is_created``, ``is_final``, ``sent_at``, ``updated_at``,
-    ``delivery_id``, ``tracking_url``, ``error``.
+    Parameters ``owner``, ``now``, and ``rows`` with ``key``, ``state``, ``sent_at``, ``delivery_id``,
+    ``tracking_url`` and ``error``.
     """
-    names = ("state", "sent_at", "updated_at", "delivery_id", "tracking_url", "error")
+    told = ("state", "sent_at", "delivery_id", "tracking_url", "error")
+    given = _given(
+        *(Column(name, Float(53) if name == "sent_at" else Text) for name in ("key", *told)),
+        is_postgresql=is_postgresql,
+    )
     is_ours = and_(_row.state == OrderState.SENT, _row.owner == bindparam("b_owner"))
     return (
         update(orders)
-        .where(_row.key == bindparam("b_key"), or_(bindparam("is_created", type_=Boolean), is_ours))
+        .where(_row.key == given.c.key, or_(given.c.state == OrderState.CREATED, is_ours))
         .values(
             owner=None,
-            body=case((bindparam("is_final", type_=Boolean), null()), else_=_row.body),
-            **{name: bindparam(name) for name in names},
+            body=case((given.c.state.in_(_UNFINISHED), _row.body), else_=null()),
+            updated_at=bindparam("now"),
+            **{name: given.c[name] for name in told},
         )
     )
 
