@@ -9,6 +9,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import orjson
+from multidict import CIMultiDict, CIMultiDictProxy
 
 from kaspi_delivery_async._core.converter import ConversionError, structure
 from kaspi_delivery_async.errors import (
@@ -50,6 +51,8 @@ _CONFLICTS: dict[type[ConflictError], str] = {
     IdempotencyConflictError: "the idempotency key was used with another payload; a new order needs a key of its own",
     CancelNotAllowedError: "it is too late to cancel, or the idempotency key was used with another reason",
 }
+
+_CASELESS = (CIMultiDictProxy, CIMultiDict)
 
 _NAMING_NO_DELIVERY = frozenset({"create_delivery", "send_test_webhook"})
 
@@ -162,10 +165,9 @@ def _error_body(body: bytes) -> tuple[str | None, str | None]:
 
 def _header(headers: Mapping[str, str], name: str) -> str:
     """Look a header up in any case; plain dicts are welcome beside case-insensitive ones."""
-    value = headers.get(name)
-    if value is None:
-        value = next((text for key, text in headers.items() if key.lower() == name.lower()), "")
-    return value
+    if isinstance(headers, _CASELESS):
+        return headers.get(name, "")
+    return next((text for key, text in headers.items() if key.lower() == name.lower()), "")
 
 
 def _http_date(text: str) -> datetime | None:

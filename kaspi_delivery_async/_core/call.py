@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 import attrs
-from multidict import CIMultiDict
+from multidict import CIMultiDictProxy
 
 from kaspi_delivery_async._core.answers import is_replay
 from kaspi_delivery_async._core.pace import Pace
@@ -76,8 +76,10 @@ class Call(Generic[T]):
     def attempts(self) -> tuple[Attempt, ...]:
         """What was tried, in order."""
         return tuple(
-            Attempt(status=status, error=reason, start=start - self.start, duration=duration)
-            for status, reason, start, duration in self._ended
+            [
+                Attempt(status=status, error=reason, start=start - self.start, duration=duration)
+                for status, reason, start, duration in self._ended
+            ]
         )
 
     @property
@@ -165,8 +167,10 @@ def _kind(error: BaseException | None) -> str | None:
     return None if error is None else type(error).__name__
 
 
-def _shown(headers: Mapping[str, str]) -> CIMultiDict[str]:
-    shown = CIMultiDict(headers)
+def _shown(headers: CIMultiDictProxy[str]) -> CIMultiDictProxy[str]:
+    if not any(name in headers for name in _SECRET_HEADERS):
+        return headers
+    shown = headers.copy()
     for name in _SECRET_HEADERS:
         shown.popall(name, None)
-    return shown
+    return CIMultiDictProxy(shown)

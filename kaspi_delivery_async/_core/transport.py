@@ -17,9 +17,8 @@ from kaspi_delivery_async._core.deadlines import Deadline
 from kaspi_delivery_async.errors import CertificateError, DeadlineExceededError, Outcome, TransportError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from aiohttp.abc import AbstractStreamWriter
+    from multidict import CIMultiDictProxy
 
     from kaspi_delivery_async._core.deadlines import Deadlines
     from kaspi_delivery_async.operations import Operation
@@ -38,7 +37,7 @@ class Answer(NamedTuple):
     """What came back."""
 
     status: int
-    headers: Mapping[str, str]
+    headers: CIMultiDictProxy[str]
     body: bytes
 
 

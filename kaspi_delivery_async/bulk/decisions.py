@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum, auto
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import attrs
 
@@ -93,8 +93,7 @@ def is_young(sent_at: float | None, *, now: float) -> bool:
     return sent_at is None or -CLOCK_TOLERANCE <= now - sent_at < RESEND_WINDOW
 
 
-@attrs.frozen(kw_only=True)
-class Verdict:
+class Verdict(NamedTuple):
     """What became of an order that was sent."""
 
     state: OrderState

@@ -18,8 +18,10 @@ from kaspi_delivery_async.models import DeliveryRequest, from_json
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
     from types import TracebackType
+
+    from sqlalchemy import Connection, Executable, RowMapping
 
     from kaspi_delivery_async.models import DeliveryWebhook
 
@@ -94,39 +96,28 @@ class Journal:
             delivery_id=storable(event.data.delivery_id),
             now=self._clock(),
         )
-        async with self._database.writing() as connection:
-            return (await connection.execute(statement)).rowcount == 1
+        return await self._database.write(lambda connection: connection.execute(statement).rowcount == 1)
 
     async def totals(self) -> Totals:
         """Count orders by state."""
-        async with self._database.reading() as connection:
-            environment = (await connection.execute(statements.environment())).scalar_one_or_none()
-            rows = (await connection.execute(statements.totals())).all()
-        counts = {OrderState(state): count for state, count, _ in rows}
-        return Totals(
-            environment=environment,
-            orders=MappingProxyType({state: counts.get(state, 0) for state in OrderState}),
-            oldest_sent_at=next((oldest for state, _, oldest in rows if state == OrderState.SENT), None),
-        )
+        return await self._database.read(_totals)
 
     async def unfinished(self) -> AsyncIterator[Line]:
         """Read the orders that are to be sent or sent again, to hand them to `create_deliveries`."""
         after = ""
         while True:
-            async with self._database.reading() as connection:
-                rows = (await connection.execute(statements.unfinished(after=after, limit=PAGE))).all()
-            for _, place, body in rows:
-                yield Line(place=place, order=from_json(DeliveryRequest, body))
+            rows = await self._page(statements.unfinished(after=after, limit=PAGE))
+            for row in rows:
+                yield Line(place=row["place"], order=from_json(DeliveryRequest, row["body"]))
             if len(rows) < PAGE:
                 return
-            after = rows[-1][0]
+            after = rows[-1]["key"]
 
     async def entries(self) -> AsyncIterator[JournalEntry]:
         """Read all that is known, sorted by key."""
         after = ""
         while True:
-            async with self._database.reading() as connection:
-                rows = (await connection.execute(statements.entries(after=after, limit=PAGE))).mappings().all()
+            rows = await self._page(statements.entries(after=after, limit=PAGE))
             for row in rows:
                 yield JournalEntry(**row)
             if len(rows) < PAGE:
@@ -145,8 +136,22 @@ class Journal:
         self._runs.pop(session, None)
         await session.close()
 
+    async def _page(self, statement: Executable) -> Sequence[RowMapping]:
+        return await self._database.read(lambda connection: connection.execute(statement).mappings().all())
+
     @property
     def _database(self) -> Database:
         if self._opened is None:
             raise ConfigurationError("the journal is not open; use it inside `async with Journal(...) as journal:`")
         return self._opened
+
+
+def _totals(connection: Connection) -> Totals:
+    environment = connection.execute(statements.environment()).scalar_one_or_none()
+    rows = connection.execute(statements.totals()).all()
+    counts = {OrderState(state): count for state, count, _ in rows}
+    return Totals(
+        environment=environment,
+        orders=MappingProxyType({state: counts.get(state, 0) for state in OrderState}),
+        oldest_sent_at=next((oldest for state, _, oldest in rows if state == OrderState.SENT), None),
+    )

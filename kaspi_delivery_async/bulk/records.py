@@ -40,11 +40,16 @@ UNFINISHED = frozenset({OrderState.PENDING, OrderState.SENT, OrderState.FAILED})
 """What another run takes up. Orders in any other state are left alone, and their bodies forgotten."""
 
 
+def storable(text: str) -> str:
+    """Replace what no database keeps."""
+    return text.encode(errors="replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")
+
+
 @attrs.frozen(kw_only=True)
 class Line:
     """One order of an input, or what is wrong with it."""
 
-    place: str
+    place: str = attrs.field(converter=storable)
     """Where it stands, for people, such as ``orders.csv, line 17``."""
     order: DeliveryRequest | InvalidRequestError = attrs.field(repr=False)
 
@@ -144,8 +149,3 @@ class Totals:
     """For every state, those with 0 included."""
     oldest_sent_at: float | None
     """When the oldest unanswered order may first have left: Unix seconds; None if there is none."""
-
-
-def storable(text: str) -> str:
-    """Replace what no database keeps."""
-    return text.encode(errors="replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
 
 import attrs
 import orjson
@@ -19,19 +20,20 @@ from kaspi_delivery_async.errors import ConfigurationError, StorageError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from sqlalchemy.ext.asyncio import AsyncConnection
+    from sqlalchemy import Connection, Executable
 
     from kaspi_delivery_async._database import Database
     from kaspi_delivery_async.bulk.decisions import Verdict
     from kaspi_delivery_async.bulk.records import Order
+
+_End = tuple["Order", "Claim", "Verdict"]
 
 _KNOWN = tuple(field.name for field in attrs.fields(Known))
 
 _logger = logging.getLogger(__name__)
 
 
-@attrs.frozen(kw_only=True)
-class Claim:
+class Claim(NamedTuple):
     """What is to be done about an order, decided and written down."""
 
     step: Step
@@ -63,16 +65,7 @@ class Session:
 
     async def open(self, environment: str) -> None:
         """Begin; raises `ConfigurationError` if the journal is for another environment."""
-        is_postgresql = self._database.is_postgresql
-        async with self._database.writing() as connection:
-            await connection.execute(statements.choose_environment(environment, is_postgresql=is_postgresql))
-            found = (await connection.execute(statements.environment())).scalar_one()
-            if found != environment:
-                raise ConfigurationError(
-                    f"the journal holds orders for {found}, and this run is for {environment}: "
-                    "name another journal, or call the environment that this one was begun with"
-                )
-            await self._show_life(connection)
+        await self._database.write(partial(self._begin, environment=environment))
         self._heartbeat = asyncio.create_task(self._stay_alive())
 
     async def close(self) -> None:
@@ -82,8 +75,7 @@ class Session:
         self._heartbeat.cancel()
         await asyncio.wait([self._heartbeat])
         try:
-            async with self._database.writing() as connection:
-                await connection.execute(statements.retire(self._owner, now=self._clock()))
+            await self._execute(statements.retire(self._owner, now=self._clock()))
         except StorageError as error:
             _logger.warning("the journal's lease could not be given back, it ends in %g s: %s", self._lease, error)
 
@@ -102,23 +94,37 @@ class Session:
         """Write down what became of an order that was sent; raises `StorageError`."""
         await self._ends.submit((order, claim, verdict))
 
+    def _begin(self, connection: Connection, *, environment: str) -> None:
+        is_postgresql = self._database.is_postgresql
+        connection.execute(statements.choose_environment(environment, is_postgresql=is_postgresql))
+        found = connection.execute(statements.environment()).scalar_one()
+        if found != environment:
+            raise ConfigurationError(
+                f"the journal holds orders for {found}, and this run is for {environment}: "
+                "name another journal, or call the environment that this one was begun with"
+            )
+        connection.execute(self._keep_alive())
+
     async def _claim_group(self, orders: Sequence[Order]) -> list[Claim]:
-        now = self._clock()
+        return await self._database.write(partial(self._claim, orders=orders, now=self._clock()))
+
+    def _claim(self, connection: Connection, *, orders: Sequence[Order], now: float) -> list[Claim]:
         first = {order.key: order for order in reversed(orders)}
-        async with self._database.writing() as connection:
-            new = set(await self._insert([first[key] for key in sorted(first)], connection, now=now))
-            known = await self._lock([key for key in first if key not in new], connection, now=now)
-            claims: list[Claim] = []
-            for order in orders:
-                before = known.get(order.key)
-                step = next_step(order, before, run=self.run, now=now)
-                sent_at = now if before is None or before.sent_at is None else before.sent_at
-                claims.append(Claim(step=step, sent_at=sent_at, known=before))
+        new = set(self._insert(connection, [first[key] for key in sorted(first)], now=now))
+        known = _lock(connection, [key for key in first if key not in new], now=now)
+        claims: list[Claim] = []
+        for order in orders:
+            before = known.get(order.key)
+            step = next_step(order, before, run=self.run, now=now)
+            sent_at = now if before is None or before.sent_at is None else before.sent_at
+            claims.append(Claim(step=step, sent_at=sent_at, known=before))
+            if len(first) < len(orders):
                 known[order.key] = _met(order, before, run=self.run)
-            await self._note(orders, claims, connection, now=now)
+        if known:
+            self._note(connection, orders, claims, now=now)
         return claims
 
-    async def _insert(self, orders: Sequence[Order], connection: AsyncConnection, *, now: float) -> Sequence[str]:
+    def _insert(self, connection: Connection, orders: Sequence[Order], *, now: float) -> Sequence[str]:
         rows = [
             {
                 "key": order.key,
@@ -131,17 +137,9 @@ class Session:
         ]
         parameters = {"rows": orjson.dumps(rows), "run": self.run, "owner": self._owner, "now": now}
         statement = statements.insert_new(is_postgresql=self._database.is_postgresql)
-        return (await connection.execute(statement, parameters)).scalars().all()
+        return connection.execute(statement, parameters).scalars().all()
 
-    async def _lock(self, keys: Sequence[str], connection: AsyncConnection, *, now: float) -> dict[str, Known]:
-        if not keys:
-            return {}
-        rows = (await connection.execute(statements.lock_known(keys, now=now))).mappings()
-        return {row["key"]: Known(**{name: row[name] for name in _KNOWN}) for row in rows}
-
-    async def _note(
-        self, orders: Sequence[Order], claims: Sequence[Claim], connection: AsyncConnection, *, now: float
-    ) -> None:
+    def _note(self, connection: Connection, orders: Sequence[Order], claims: Sequence[Claim], *, now: float) -> None:
         """Write down what was decided about orders that were known."""
         rows = {
             Step.SEND: list[dict[str, object]](),
@@ -162,9 +160,13 @@ class Session:
             (Step.DOUBT, statements.doubt()),
         ):
             if rows[step]:
-                await connection.execute(statement, rows[step])
+                connection.execute(statement, rows[step])
 
-    async def _end_group(self, ends: Sequence[tuple[Order, Claim, Verdict]]) -> list[None]:
+    async def _end_group(self, ends: Sequence[_End]) -> list[None]:
+        await self._database.write(partial(self._end, ends=ends, now=self._clock()))
+        return [None] * len(ends)
+
+    def _end(self, connection: Connection, *, ends: Sequence[_End], now: float) -> None:
         rows = [
             {
                 "key": order.key,
@@ -178,30 +180,35 @@ class Session:
             for order, claim, verdict in ends
         ]
         is_postgresql = self._database.is_postgresql
-        async with self._database.writing() as connection:
-            if is_postgresql:  # SQLite has one writer at a time
-                await connection.execute(statements.lock([order.key for order, _, _ in ends]))
-            await connection.execute(
-                statements.end(is_postgresql=is_postgresql),
-                {"rows": orjson.dumps(rows), "b_owner": self._owner, "now": self._clock()},
-            )
-        return [None] * len(ends)
-
-    async def _show_life(self, connection: AsyncConnection) -> None:
-        until = self._clock() + self._lease
-        await connection.execute(
-            statements.keep_alive(self._owner, until=until, is_postgresql=self._database.is_postgresql)
+        if is_postgresql:  # SQLite has one writer at a time
+            connection.execute(statements.lock([order.key for order, _, _ in ends]))
+        connection.execute(
+            statements.end(is_postgresql=is_postgresql),
+            {"rows": orjson.dumps(rows), "b_owner": self._owner, "now": now},
         )
+
+    def _keep_alive(self) -> Executable:
+        until = self._clock() + self._lease
+        return statements.keep_alive(self._owner, until=until, is_postgresql=self._database.is_postgresql)
+
+    async def _execute(self, statement: Executable) -> None:
+        await self._database.write(lambda connection: connection.execute(statement))
 
     async def _stay_alive(self) -> None:
         while True:
             await asyncio.sleep(self._lease / 3)
             try:
-                async with self._database.writing() as connection:
-                    await self._show_life(connection)
+                await self._execute(self._keep_alive())
             except StorageError as error:
                 # Another run may send the same orders then: under the same keys, so that nothing is done twice.
                 _logger.warning("the journal's lease could not be renewed, trying again: %s", error)
+
+
+def _lock(connection: Connection, keys: Sequence[str], *, now: float) -> dict[str, Known]:
+    if not keys:
+        return {}
+    rows = connection.execute(statements.lock_known(keys, now=now)).mappings()
+    return {row["key"]: Known(**{name: row[name] for name in _KNOWN}) for row in rows}
 
 
 def _met(order: Order, before: Known | None, *, run: str) -> Known:

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
-from kaspi_delivery_async._database import connect_postgresql
+from kaspi_delivery_async._postgresql import connect
 from kaspi_delivery_async.errors import InvalidRequestError
 from kaspi_delivery_async.models import DeliveryWebhookData, from_json, to_json
 
@@ -66,7 +66,7 @@ async def _listen(dsn: str, hear: Callable[[object, int, str, str], None]) -> No
     def end(_connection: object) -> None:
         lost.set()
 
-    connection = await connect_postgresql(dsn)
+    connection = await connect(dsn)
     try:
         connection.add_termination_listener(end)
         await connection.add_listener(CHANNEL, hear)

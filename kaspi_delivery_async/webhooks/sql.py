@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 # The first of these tells clearly how to install SQLAlchemy if it is missing.
@@ -15,10 +15,9 @@ from kaspi_delivery_async.webhooks.records import DeadLetter, Lease, Message, St
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import AsyncGenerator, Callable, Collection, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
-    from sqlalchemy import Delete, Update
-    from sqlalchemy.ext.asyncio import AsyncConnection
+    from sqlalchemy import Connection, Delete, Executable, RowMapping, Update
 
     from kaspi_delivery_async.models import DeliveryWebhookData
 
@@ -46,12 +45,12 @@ class SqlStore:
 
     async def lease(self, *, worker: str, now: float, until: float, limit: int) -> list[Lease]:
         """See `Store.lease`."""
-        async with (await self._opened()).writing() as connection:
-            rows = await connection.execute(statements.lease(worker=worker, now=now, until=until, limit=limit))
-            return [
-                Lease(number=number, worker=worker, attempt=attempts, body=body)
-                for number, attempts, body in sorted(rows.all())
-            ]
+        statement = statements.lease(worker=worker, now=now, until=until, limit=limit)
+        database = await self._opened()
+        rows = await database.write(lambda connection: connection.execute(statement).all())
+        return [
+            Lease(number=number, worker=worker, attempt=attempts, body=body) for number, attempts, body in sorted(rows)
+        ]
 
     async def renew(self, leases: Collection[Lease], *, until: float) -> None:
         """See `Store.renew`."""
@@ -67,9 +66,7 @@ class SqlStore:
 
     async def dead_letters(self, *, limit: int) -> list[DeadLetter]:
         """See `Store.dead_letters`."""
-        async with self._reading() as connection:
-            rows = await connection.execute(statements.dead_letters(limit=limit))
-            return [DeadLetter(**row) for row in rows.mappings()]
+        return [DeadLetter(**row) for row in await self._read(statements.dead_letters(limit=limit))]
 
     async def replay(self, numbers: Collection[int] | None, *, now: float) -> int:
         """See `Store.replay`."""
@@ -77,8 +74,8 @@ class SqlStore:
 
     async def totals(self) -> Totals:
         """See `Store.totals`."""
-        async with self._reading() as connection:
-            return Totals(**(await connection.execute(statements.totals())).mappings().one())
+        (row,) = await self._read(statements.totals())
+        return Totals(**row)
 
     async def prune(self, *, before: float) -> int:
         """See `Store.prune`."""
@@ -98,20 +95,8 @@ class SqlStore:
 
     async def _add(self, messages: Sequence[Message]) -> list[bool]:
         """Store messages in one transaction; tell of each whether it was new."""
-        copies = Counter(message.key for message in messages)
-        first = {message.key: message for message in reversed(messages)}
-        rows = [_row(message, duplicates=copies[key] - 1) for key, message in first.items()]
         database = await self._opened()
-        async with database.writing() as connection:
-            stored = await connection.execute(statements.add(is_postgresql=database.is_postgresql), rows)
-            # A row that was there before has counted at least one duplicate more.
-            new = {key for key, duplicates in stored.all() if duplicates == copies[key] - 1}
-            if database.is_postgresql:
-                payloads = [notifications.payload(first[key].event) for key in new]
-                told = [{"payload": payload} for payload in payloads if payload is not None]
-                if told:
-                    await connection.execute(statements.notify(notifications.CHANNEL), told)
-        return [message.key in new and first[message.key] is message for message in messages]
+        return await database.write(partial(_add, messages=messages, is_postgresql=database.is_postgresql))
 
     async def _opened(self) -> Database:
         async with self._opening:
@@ -119,15 +104,29 @@ class SqlStore:
                 self._database = await Database.open(self._place, statements.INBOX)
             return self._database
 
-    @asynccontextmanager
-    async def _reading(self) -> AsyncGenerator[AsyncConnection]:
-        async with (await self._opened()).reading() as connection:
-            yield connection
+    async def _read(self, statement: Executable) -> Sequence[RowMapping]:
+        database = await self._opened()
+        return await database.read(lambda connection: connection.execute(statement).mappings().all())
 
     async def _write(self, statement: Update | Delete) -> int:
         """Execute a statement in a transaction of its own; return how many rows it changed."""
-        async with (await self._opened()).writing() as connection:
-            return (await connection.execute(statement)).rowcount
+        database = await self._opened()
+        return await database.write(lambda connection: connection.execute(statement).rowcount)
+
+
+def _add(connection: Connection, *, messages: Sequence[Message], is_postgresql: bool) -> list[bool]:
+    copies = Counter(message.key for message in messages)
+    first = {message.key: message for message in reversed(messages)}
+    rows = [_row(message, duplicates=copies[key] - 1) for key, message in first.items()]
+    stored = connection.execute(statements.add(is_postgresql=is_postgresql), rows)
+    # A row that was there before has counted at least one duplicate more.
+    new = {key for key, duplicates in stored.all() if duplicates == copies[key] - 1}
+    if is_postgresql:
+        payloads = [notifications.payload(first[key].event) for key in new]
+        told = [{"payload": payload} for payload in payloads if payload is not None]
+        if told:
+            connection.execute(statements.notify(notifications.CHANNEL), told)
+    return [message.key in new and first[message.key] is message for message in messages]
 
 
 def _row(message: Message, *, duplicates: int) -> dict[str, object]:

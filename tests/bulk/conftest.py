@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from kaspi_delivery_async import DeliveryClient
-from kaspi_delivery_async._database import connect_postgresql
+from kaspi_delivery_async._postgresql import connect
 from kaspi_delivery_async.bulk import Journal
 from kaspi_delivery_async.sandbox import Sandbox
 from tests.cli.conftest import plain_environment, run
@@ -43,7 +43,7 @@ def postgresql() -> Generator[str]:
     schema = f"bulk_{uuid.uuid4().hex}"
 
     async def execute(statement: str) -> None:
-        connection = await connect_postgresql(url)
+        connection = await connect(url)
         await connection.execute(statement)
         await connection.close()
 

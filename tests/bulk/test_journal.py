@@ -7,7 +7,7 @@ from pathlib import Path
 import attrs
 import pytest
 from aiohttp import web
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from kaspi_delivery_async import ConfigurationError, DeliveryClient, RetryPolicy, StorageError, Timeout
 from kaspi_delivery_async._database import Database
@@ -225,8 +225,10 @@ async def test_no_personal_data_stays_of_what_is_final(file: str, client: Delive
     sandbox.faults.add("create:400:count=1")
     async with Journal(file) as journal:
         await run(client, orders(3), journal)
-        async with journal._database.reading() as connection:
-            assert set((await connection.execute(select(statements.orders.c.body))).scalars()) == {None}
+        bodies = await journal._database.read(
+            lambda connection: connection.scalars(select(statements.orders.c.body)).all()
+        )
+        assert set(bodies) == {None}
     content = await asyncio.to_thread(Path(file).read_bytes)
     assert b"order-1" in content
     assert not [text for text in PERSONAL if text.encode() in content]
@@ -234,8 +236,8 @@ async def test_no_personal_data_stays_of_what_is_final(file: str, client: Delive
 
 async def test_what_is_deleted_is_overwritten(file: str) -> None:
     """Whatever SQLite was built to do by itself."""
-    async with Journal(file) as journal, journal._database.reading() as connection:
-        assert (await connection.exec_driver_sql("PRAGMA secure_delete")).scalar_one() == 1
+    async with Journal(file) as journal:
+        assert await journal._database.read(lambda connection: connection.scalar(text("PRAGMA secure_delete"))) == 1
 
 
 async def test_the_file_is_its_owners_alone(file: str) -> None:

@@ -97,7 +97,7 @@ async def test_a_lease_is_renewed_for_as_long_as_the_run_lives(
     assert sandbox.requests.total == 1
 
 
-def failing() -> None:
+def failing(_work: object) -> None:
     raise StorageError("the disk is gone")
 
 
@@ -109,7 +109,7 @@ async def test_a_lease_that_cannot_be_renewed_or_given_back_is_logged(
         database = journal._database
         session = Session(database, run=None, lease=0.03, clock=lambda: 0.0)
         await session.open("here")
-        monkeypatch.setattr(database, "writing", failing)
+        monkeypatch.setattr(database, "write", failing)
         await until(lambda: "could not be renewed" in caplog.text)
         await session.close()
         assert "could not be given back" in caplog.text

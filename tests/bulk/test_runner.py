@@ -71,6 +71,14 @@ async def test_the_intent_is_durable_before_the_request_leaves(location: str, sa
             await running
 
 
+async def test_a_place_that_no_database_keeps_loses_no_order(
+    client: DeliveryClient, sandbox: Sandbox, journal: Journal
+) -> None:
+    (result,) = await run(client, [Line(place="a\0b\udcff.csv, line 2", order=order("order-0"))], journal)
+    assert (result.place, result.state) == ("a\N{REPLACEMENT CHARACTER}b?.csv, line 2", OrderState.CREATED)
+    assert (await entries(journal))["order-0"].place == result.place
+
+
 async def test_a_refused_order_stops_no_other(client: DeliveryClient, sandbox: Sandbox, journal: Journal) -> None:
     sandbox.faults.add("create:400:count=1")
     results = await run(client, orders(20), journal)

@@ -19,7 +19,8 @@ LAYERS = [
     {"models", "_core.answers", "_core.pace", "_core.sessions", "_core.retry"},
     {"status", "operations", "webhook_verifier", "_core.limiter", "_core.transport"},
     {"_core.call"},
-    {"_core.engine", "tracking", "_database", "_group_commit"},
+    {"_core.engine", "tracking", "_sqlite", "_postgresql", "_group_commit"},
+    {"_database"},
     {"webhooks", "client", "otel"},
     {"sandbox"},
     {"", "bulk"},
@@ -27,7 +28,7 @@ LAYERS = [
 ]
 """Who may import whom: only what stands in an earlier line, or in the same one."""
 
-EXTRAS = {"typer", "rich", "sqlalchemy", "aiosqlite", "asyncpg", "distributed", "opentelemetry", "django", "pytest"}
+EXTRAS = {"typer", "rich", "sqlalchemy", "asyncpg", "distributed", "opentelemetry", "django", "pytest"}
 
 
 def modules() -> list[tuple[str, Path]]:
@@ -107,7 +108,10 @@ def test_importing_the_package_loads_only_what_every_client_needs() -> None:
     code = "import sys, kaspi_delivery_async; print(*sys.modules)"
     ended = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)  # noqa: S603 - ours
     loaded = set(ended.stdout.split())
-    unneeded = {f"{NAME}.{module}" for module in ("bulk", "cli", "otel", "sandbox", "webhooks", "_database")}
+    unneeded = {
+        f"{NAME}.{module}"
+        for module in ("bulk", "cli", "otel", "sandbox", "webhooks", "_database", "_sqlite", "_postgresql")
+    }
     assert {NAME, "aiohttp"} <= loaded
     assert loaded & (unneeded | EXTRAS) == set()
 

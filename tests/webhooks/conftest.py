@@ -10,7 +10,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 
-from kaspi_delivery_async._database import connect_postgresql
+from kaspi_delivery_async._postgresql import connect
 from kaspi_delivery_async.webhooks import MemoryStore, Store, WebhookVerifier
 from kaspi_delivery_async.webhooks.sql import SqlStore
 from tests.webhooks.messages import NOW, SECRET
@@ -35,7 +35,7 @@ def postgres() -> Generator[str]:
 
 def _execute(server: str, statement: str) -> None:
     async def execute() -> None:
-        connection = await connect_postgresql(server)
+        connection = await connect(server)
         await connection.execute(statement)
         await connection.close()
 

@@ -5,15 +5,17 @@ import importlib.util
 import sqlite3
 import stat
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Column, Integer, MetaData, Table, func, insert, select, text
+from sqlalchemy import Column, Connection, Integer, MetaData, Table, func, insert, select, text
 
-from kaspi_delivery_async import ConfigurationError, StorageError, _database
+from kaspi_delivery_async import ConfigurationError, StorageError, _database, _sqlite
 from kaspi_delivery_async._database import Database, Schema, parse_location
+from kaspi_delivery_async._postgresql import CONNECTIONS
 
 metadata = MetaData()
 numbers = Table("numbers", metadata, Column("number", Integer, nullable=False))
@@ -21,13 +23,15 @@ SCHEMA = Schema(component="numbers", version=2, tables=metadata)
 
 
 async def count(database: Database) -> int:
-    async with database.reading() as connection:
-        return (await connection.execute(select(func.count()).select_from(numbers))).scalar_one()
+    return await database.read(lambda connection: connection.scalar(select(func.count()).select_from(numbers)) or 0)
 
 
 async def write(database: Database) -> None:
-    async with database.writing() as connection:
-        await connection.execute(insert(numbers).values(number=1))
+    await database.write(add_number)
+
+
+def add_number(connection: Connection) -> None:
+    connection.execute(insert(numbers).values(number=1))
 
 
 @pytest.mark.parametrize(
@@ -110,44 +114,59 @@ def test_many_open_one_new_database_at_once(location: str) -> None:
 async def test_an_exception_rolls_back(location: str) -> None:
     database = await Database.open(location, SCHEMA)
 
-    async def fail() -> None:
-        async with database.writing() as connection:
-            await connection.execute(insert(numbers).values(number=1))
-            raise KeyError
+    def fail(connection: Connection) -> None:
+        add_number(connection)
+        raise KeyError
 
     with pytest.raises(KeyError):
-        await fail()
+        await database.write(fail)
 
     assert await count(database) == 0
     await database.close()
 
 
-async def test_a_cancelled_transaction_rolls_back_and_frees_its_connection(location: str) -> None:
+async def test_a_cancelled_transaction_is_done_whole_or_not_at_all_and_frees_its_connection(location: str) -> None:
     database = await Database.open(location, SCHEMA)
-    inside = asyncio.Event()
 
-    async def hang() -> None:
-        async with database.writing() as connection:
-            await connection.execute(insert(numbers).values(number=1))
-            inside.set()
-            await asyncio.Event().wait()
+    def add_two(connection: Connection) -> None:
+        add_number(connection)
+        add_number(connection)
 
-    for _ in range(_database.POSTGRESQL_CONNECTIONS + 1):
-        task = asyncio.create_task(hang())
-        await inside.wait()
-        inside.clear()
+    for steps in range(4 * CONNECTIONS):
+        task = asyncio.create_task(database.write(add_two))
+        for _ in range(steps):
+            await asyncio.sleep(0)
         task.cancel()
         await asyncio.wait([task])
+        assert await count(database) % 2 == 0
 
-    assert await count(database) == 0
+    await write(database)
+    assert await count(database) % 2 == 1
+    await database.close()
+
+
+async def test_a_transaction_whose_turn_does_not_come_is_a_storage_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = await Database.open(tmp_path / "events.sqlite", SCHEMA)
+    goes_on = threading.Event()
+    first = asyncio.create_task(database.write(lambda _: goes_on.wait()))
+    await asyncio.sleep(0)
+    monkeypatch.setattr(_sqlite, "BUSY_TIMEOUT", 0.01)
+    with pytest.raises(StorageError, match="the transactions before take too long"):
+        await write(database)
+    goes_on.set()
+    assert await first
+    await write(database)
+    assert await count(database) == 1
     await database.close()
 
 
 async def test_a_refused_statement_is_a_storage_error_that_quotes_no_values(location: str) -> None:
     database = await Database.open(location, SCHEMA)
+    statement = text("SELECT :secret FROM nowhere").bindparams(secret="hunter2")
     with pytest.raises(StorageError) as caught:
-        async with database.writing() as connection:
-            await connection.execute(text("SELECT :secret FROM nowhere"), {"secret": "hunter2"})
+        await database.read(lambda connection: connection.execute(statement))
 
     assert "hunter2" not in f"{caught.value} {caught.value.__cause__}"
     await database.close()
@@ -202,7 +221,7 @@ async def test_a_path_that_cannot_be_a_file_is_refused(tmp_path: Path, name: str
 async def test_a_locked_sqlite_file_is_a_storage_error_and_can_still_be_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_database, "BUSY_TIMEOUT", 0.01)
+    monkeypatch.setattr(_sqlite, "BUSY_TIMEOUT", 0.01)
     database = await Database.open(tmp_path / "events.sqlite", SCHEMA)
     with closing(sqlite3.connect(tmp_path / "events.sqlite", isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
@@ -228,11 +247,11 @@ async def test_a_file_that_others_are_opening_too_is_waited_for(
         other.execute("BEGIN")
         other.execute("SELECT * FROM numbers").fetchall()
 
-        monkeypatch.setattr(_database, "BUSY_TIMEOUT", 0.02)
+        monkeypatch.setattr(_sqlite, "BUSY_TIMEOUT", 0.02)
         with pytest.raises(StorageError, match="database is locked"):
             await Database.open(path, SCHEMA)
 
-        monkeypatch.setattr(_database, "BUSY_TIMEOUT", 5.0)
+        monkeypatch.setattr(_sqlite, "BUSY_TIMEOUT", 5.0)
         asyncio.get_running_loop().call_later(0.05, other.execute, "COMMIT")
         await (await Database.open(path, SCHEMA)).close()
 
@@ -267,18 +286,11 @@ async def test_a_server_that_refuses_encryption_is_a_storage_error(postgres: str
         await Database.open(f"{postgres}?sslmode=require", SCHEMA)
 
 
-@pytest.mark.parametrize(
-    ("module", "url", "extra"), [("aiosqlite", "x.sqlite", "store"), ("asyncpg", "postgresql://h/d", "postgres")]
-)
-async def test_a_missing_driver_is_named_with_its_extra(
-    monkeypatch: pytest.MonkeyPatch, module: str, url: str, extra: str
-) -> None:
-    monkeypatch.setitem(sys.modules, module, None)
+async def test_a_missing_driver_is_named_with_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "asyncpg", None)
 
-    with pytest.raises(ConfigurationError) as caught:
-        await Database.open(url, SCHEMA)
-
-    assert f'pip install "kaspi-delivery-async[{extra}]"' in str(caught.value)
+    with pytest.raises(ConfigurationError, match=r'pip install "kaspi-delivery-async\[postgres\]"'):
+        await Database.open("postgresql://host/db", SCHEMA)
 
 
 def test_missing_sqlalchemy_is_named_with_its_extras(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,7 @@ import sys
 
 PROGRAM = """
 import sys
-for name in ("sqlalchemy", "aiosqlite", "asyncpg", "django"):
+for name in ("sqlalchemy", "asyncpg", "django"):
     sys.modules[name] = None
 
 from kaspi_delivery_async import ConfigurationError

@@ -10,7 +10,7 @@ import attrs
 import pytest
 
 from kaspi_delivery_async import DeliveryWebhook, StatusHub
-from kaspi_delivery_async._database import connect_postgresql
+from kaspi_delivery_async._postgresql import connect
 from kaspi_delivery_async.webhook_verifier import read_event
 from kaspi_delivery_async.webhooks import WebhookInbox, WebhookVerifier, notifications
 from kaspi_delivery_async.webhooks.notifications import CHANNEL, LONGEST_PAYLOAD, payload
@@ -32,7 +32,7 @@ def inbox_at(location: str, **settings: Any) -> WebhookInbox:
 
 async def listeners(url: str) -> int:
     """Count who listens for events."""
-    connection = await connect_postgresql(url)
+    connection = await connect(url)
     try:
         return await connection.fetchval(  # type: ignore[no-any-return]
             "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'LISTEN%' AND datname = current_database()"
@@ -99,7 +99,7 @@ async def test_listening_survives_strange_notifications_and_lost_connections(
     hub = StatusHub()
     async with inbox_at(postgres, hub=hub), inbox_at(postgres) as receiving:
         await until_listened_to(postgres)
-        other = await connect_postgresql(postgres)
+        other = await connect(postgres)
         await other.execute(f"NOTIFY {CHANNEL}, 'something else'")
         await until_logged("is none of ours", caplog)
         await other.execute(
