@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from http.cookies import SimpleCookie
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import aiohttp
 from aiohttp import hdrs
@@ -15,6 +16,7 @@ from kaspi_delivery_async.errors import ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
 
+    from yarl import URL
 
 _CLIENT_HEADERS = {
     "Accept": "application/json",
@@ -34,6 +36,31 @@ class _Request(aiohttp.ClientRequest):
 
     def update_auto_headers(self, skip_auto_headers: object) -> None:
         """Add nothing."""
+
+    def update_content_encoding(self, data: object) -> None:
+        """Compress nothing."""
+
+    def update_body_from_data(self, body: Any, _stacklevel: int = 3) -> None:
+        if body is None:
+            super().update_body_from_data(body)
+        else:
+            self._body = body
+            self.headers[hdrs.CONTENT_LENGTH] = str(body.size)
+
+    def update_transfer_encoding(self) -> None:
+        """Send no body in chunks."""
+
+    def update_expect_continue(self, expect: bool = False) -> None:  # noqa: FBT001, FBT002 - as it is called
+        """Send bodies at once."""
+
+
+class _NoCookies(aiohttp.DummyCookieJar):
+    """Has no cookies, and makes no new container for none."""
+
+    _NONE: ClassVar = SimpleCookie()
+
+    def filter_cookies(self, request_url: URL) -> SimpleCookie:  # noqa: ARG002 - none for any of them
+        return self._NONE
 
 
 class Sessions:
@@ -82,7 +109,7 @@ class Sessions:
         connector = aiohttp.TCPConnector(limit=0)
         async with aiohttp.ClientSession(
             connector=connector,
-            cookie_jar=aiohttp.DummyCookieJar(),
+            cookie_jar=_NoCookies(),
             headers=_CLIENT_HEADERS,
             request_class=_Request,
         ) as session:
