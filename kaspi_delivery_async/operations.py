@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from urllib.parse import quote, urlsplit
 
 import attrs
+from multidict import istr
 
 from kaspi_delivery_async._core.answers import read_answer
 from kaspi_delivery_async._core.idempotency import cancel_key, checked_key, create_key, is_visible_ascii
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 T = TypeVar("T")
+
+# Spelled so, aiohttp need not find out how they compare with others.
+_CONTENT_TYPE, _IDEMPOTENCY_KEY = istr("Content-Type"), istr("Idempotency-Key")
 
 _UNSAFE_IN_PATH = frozenset("/\\?#%")
 
@@ -163,9 +167,9 @@ def send_test_webhook(url: str, event_type: WebhookEventType | str) -> Operation
 
 
 def _write(template: Template[T], path: str, *, body: bytes, key: str | None) -> Operation[T]:
-    headers = {"Content-Type": "application/json"}
+    headers: dict[str, str] = {_CONTENT_TYPE: "application/json"}
     if key is not None:
-        headers["Idempotency-Key"] = key
+        headers[_IDEMPOTENCY_KEY] = key
     return Operation(template, path, headers, body, key)
 
 

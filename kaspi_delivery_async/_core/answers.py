@@ -71,9 +71,21 @@ def read_answer(
     conflict: type[ConflictError],
 ) -> T:
     """Return the answer's value, or raise the `ApiError` or `UnreadableResponseError` that it stands for."""
-    if status // 100 == 2:
-        return _read_value(status, body, operation=operation, result=result)
-    raise _api_error(status, headers, body, operation=operation, conflict=conflict)
+    if status // 100 != 2:
+        raise _api_error(status, headers, body, operation=operation, conflict=conflict)
+    try:
+        return structure(orjson.loads(body), result)
+    except orjson.JSONDecodeError:
+        problem = "its body is not JSON"
+    except ConversionError as error:
+        problem = f"its body is not the promised {result.__name__} ({error})"
+    raise UnreadableResponseError(
+        f"the server answered {status}, but {problem}; the request was probably carried out, so look before repeating",
+        status=status,
+        body=body[:KEPT_BODY],
+        delivery_id=_find_delivery_id(body),
+        operation=operation,
+    )
 
 
 def is_replay(headers: Mapping[str, str]) -> bool:
@@ -95,22 +107,6 @@ def parse_retry_after(headers: Mapping[str, str]) -> float | None:
         return None
     now = _http_date(_header(headers, "Date")) or datetime.now(UTC)
     return max(0.0, (moment - now).total_seconds())
-
-
-def _read_value(status: int, body: bytes, *, operation: str, result: type[T]) -> T:
-    try:
-        return structure(orjson.loads(body), result)
-    except orjson.JSONDecodeError:
-        problem = "its body is not JSON"
-    except ConversionError as error:
-        problem = f"its body is not the promised {result.__name__} ({error})"
-    raise UnreadableResponseError(
-        f"the server answered {status}, but {problem}; the request was probably carried out, so look before repeating",
-        status=status,
-        body=body[:KEPT_BODY],
-        delivery_id=_find_delivery_id(body),
-        operation=operation,
-    )
 
 
 def _find_delivery_id(body: bytes) -> str | None:

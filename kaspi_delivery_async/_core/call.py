@@ -124,15 +124,17 @@ class Call(Generic[T]):
     def succeed(self, answer: Answer) -> None:
         """End with a good answer."""
         if self._observers:
-            self._end(None, replayed=is_replay(answer.headers))
+            _, headers, _ = answer
+            self._end(None, replayed=is_replay(headers))
 
     def response(self, answer: Answer, value: T) -> Response[T]:
         """Tell all about how it went."""
+        status, headers, _ = answer
         return Response(
             value=value,
-            status=answer.status,
-            headers=_shown(answer.headers),
-            replayed=is_replay(answer.headers),
+            status=status,
+            headers=_shown(headers),
+            replayed=is_replay(headers),
             attempts=self.attempts,
             idempotency_key=self.operation.idempotency_key,
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -18,16 +18,16 @@ class Deadlines:
         """In the order of their ends."""
         self._has_timer = False
 
-    def begin(self, deadline: Deadline) -> None:
-        """Give a deadline its end."""
-        loop = asyncio.get_running_loop()
-        end = self._running[deadline] = loop.time() + self.seconds
+    def begin(self, start: float) -> Deadline:
+        """Return a deadline that counts from ``start``, now or a moment ago on the loop's clock."""
+        task = asyncio.current_task()
+        if task is None:
+            raise RuntimeError("the client can only be called from within a task")
+        deadline = Deadline(task, self._running)
+        end = self._running[deadline] = start + self.seconds
         if not self._has_timer:
-            self._await(loop, end)
-
-    def end(self, deadline: Deadline) -> None:
-        """Forget a deadline that was kept."""
-        del self._running[deadline]
+            self._await(asyncio.get_running_loop(), end)
+        return deadline
 
     def _await(self, loop: asyncio.AbstractEventLoop, end: float) -> None:
         # The timer is not kept, for it would keep the loop; it is never cancelled, only found to be early.
@@ -53,26 +53,22 @@ class Deadline:
     As `asyncio.timeout` does, it cancels the task, and tells its own cancellation from others.
     """
 
-    __slots__ = ("_cancelling", "_deadlines", "_is_past", "_task")
+    __slots__ = ("_cancelling", "_is_past", "_running", "_task")
 
-    def __init__(self, deadlines: Deadlines) -> None:
-        self._deadlines = deadlines
+    def __init__(self, task: asyncio.Task[Any], running: dict[Deadline, float]) -> None:
+        self._task = task
+        self._cancelling = task.cancelling()
+        self._running = running
         self._is_past = False
 
     def __enter__(self) -> Self:
-        task = asyncio.current_task()
-        if task is None:
-            raise RuntimeError("the client can only be called from within a task")
-        self._task = task
-        self._cancelling = task.cancelling()
-        self._deadlines.begin(self)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         if not self._is_past:
-            self._deadlines.end(self)
+            del self._running[self]
         elif self._task.uncancel() <= self._cancelling and isinstance(error, asyncio.CancelledError):
             raise TimeoutError from error
 

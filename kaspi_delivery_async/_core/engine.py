@@ -147,9 +147,10 @@ class Engine:
                 call.operation,
                 headers=lane.headers,
                 deadlines=lane.deadlines if attempt_fits else Deadlines(call.deadline - start),
+                start=start,
             )
-            status = answer.status
-            return answer, call.operation.parse(status, answer.headers, answer.body)
+            status, headers, body = answer
+            return answer, call.operation.parse(status, headers, body)
         except BaseException as error:
             failure = error
             if isinstance(error, RateLimitedError):

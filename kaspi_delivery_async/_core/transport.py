@@ -6,14 +6,13 @@ import functools
 import math
 import os
 import ssl
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 from aiohttp import hdrs
 from multidict import CIMultiDict, istr
 from yarl import URL
 
-from kaspi_delivery_async._core.deadlines import Deadline
 from kaspi_delivery_async.errors import CertificateError, DeadlineExceededError, Outcome, TransportError
 
 if TYPE_CHECKING:
@@ -33,13 +32,8 @@ It ends a moment before the attempt, so that aiohttp itself can report that noth
 """
 
 
-class Answer(NamedTuple):
-    """What came back."""
-
-    status: int
-    headers: CIMultiDictProxy[str]
-    body: bytes
-
+Answer = tuple[int, "CIMultiDictProxy[str]", bytes]
+"""What came back: status, headers and body."""
 
 _BODY_HEADERS: CIMultiDict[str] = CIMultiDict({hdrs.CONTENT_TYPE: "application/json"})
 
@@ -70,8 +64,9 @@ async def exchange(
     *,
     headers: CIMultiDict[str],
     deadlines: Deadlines,
+    start: float,
 ) -> Answer:
-    """Send the request with these headers and its own, and read the whole answer within its deadline.
+    """Send the request with these headers and its own, and read the whole answer within a deadline from ``start``.
 
     Raises `TransportError` with the outcome that is certain. Redirects are not followed, for they
     would carry the API key to another host; bodies are read uncompressed and up to `LARGEST_BODY`.
@@ -79,10 +74,10 @@ async def exchange(
     if deadlines.seconds <= 0:
         raise DeadlineExceededError("the call's time was over before the request could leave")
     headers = headers.copy()
-    headers.update(operation.headers)
+    headers.extend(operation.headers)
     body = None if operation.body is None else _Body(operation.body)
     try:
-        with Deadline(deadlines):
+        with deadlines.begin(start):
             response = await session.request(
                 operation.method,
                 _url(base_url, operation.path),
@@ -93,7 +88,7 @@ async def exchange(
                 auto_decompress=False,
                 raise_for_status=False,
             )
-            return Answer(response.status, response.headers, await _read(response))
+            return response.status, response.headers, await _read(response)
     except (aiohttp.ClientError, OSError) as error:
         failure = error
     translated = _translated(failure, has_left=body is None or body.is_leaving)
@@ -115,7 +110,8 @@ def _connect_timeout(seconds: float) -> aiohttp.ClientTimeout:
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:
     """Read the body, which gives the connection back; one that is too large takes its connection along."""
-    if (response.content_length or math.inf) <= LARGEST_BODY:
+    # What has come as a whole fitted into aiohttp's buffer.
+    if response.content.is_eof() or (response.content_length or math.inf) <= LARGEST_BODY:
         return await response.read()
     async with response:
         body = bytearray()
