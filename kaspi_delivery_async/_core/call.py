@@ -55,7 +55,20 @@ class Response(Generic[T]):
 class Call(Generic[T]):
     """One call; `attempts` and `outcome` grow with it."""
 
-    __slots__ = ("_ended", "_observers", "clock", "deadline", "key_renewed", "operation", "outcome", "pace", "start")
+    __slots__ = (
+        "_ended",
+        "_observers",
+        "answer",
+        "clock",
+        "deadline",
+        "key_renewed",
+        "operation",
+        "outcome",
+        "pace",
+        "start",
+    )
+    answer: Answer
+    """The last one that came."""
 
     def __init__(
         self, operation: Operation[T], observers: Sequence[CallObserver], *, clock: Callable[[], float], total: float
@@ -121,15 +134,15 @@ class Call(Generic[T]):
             details = WaitDetails(after_attempt=len(self._ended), seconds=seconds)
             tell(self._observers, lambda observer: observer.waiting(details))
 
-    def succeed(self, answer: Answer) -> None:
+    def succeed(self) -> None:
         """End with a good answer."""
         if self._observers:
-            _, headers, _ = answer
+            _, headers, _ = self.answer
             self._end(None, replayed=is_replay(headers))
 
-    def response(self, answer: Answer, value: T) -> Response[T]:
-        """Tell all about how it went."""
-        status, headers, _ = answer
+    def response(self, value: T) -> Response[T]:
+        """Tell all about how it went, when it went well."""
+        status, headers, _ = self.answer
         return Response(
             value=value,
             status=status,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import weakref
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 import attrs
@@ -15,7 +15,7 @@ from kaspi_delivery_async._core.deadlines import Deadlines
 from kaspi_delivery_async._core.limiter import Limiter, Queue, shared_limiter
 from kaspi_delivery_async._core.pace import RETRY_COST, TIMEOUT_COST, is_healthy
 from kaspi_delivery_async._core.retry import AttemptFailed, Situation, repeating
-from kaspi_delivery_async._core.transport import Answer, exchange, key_header
+from kaspi_delivery_async._core.transport import exchange, key_header
 from kaspi_delivery_async.errors import (
     AuthenticationError,
     DeadlineExceededError,
@@ -25,7 +25,7 @@ from kaspi_delivery_async.errors import (
 from kaspi_delivery_async.instrumentation import CallDetails, observers_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
 
     from multidict import CIMultiDict
 
@@ -80,32 +80,33 @@ class Engine:
         self._lane: _Lane | None = None
         self._repeat = repeating(self._attempt, on_wait=_before_wait, draw=draw)
 
-    async def value(self, operation: Operation[T]) -> T:
+    def value(self, operation: Operation[T]) -> Coroutine[Any, Any, T]:
         """Return the operation's value, or raise one `KaspiDeliveryError` that speaks for all attempts."""
-        _, _, value = await self._carry_out(operation)
-        return value
+        return self._carry_out(self._call(operation))
 
     async def response(self, operation: Operation[T]) -> Response[T]:
         """Return the operation's value with all about how it went, or raise as `value` does."""
-        call, answer, value = await self._carry_out(operation)
-        return call.response(answer, value)
+        call = self._call(operation)
+        return call.response(await self._carry_out(call))
 
-    async def _carry_out(self, operation: Operation[T]) -> tuple[Call[T], Answer, T]:
+    def _call(self, operation: Operation[T]) -> Call[T]:
         observers = observers_of(self.endpoint.instrumentation, self._details_of(operation))
-        call = Call(operation, observers, clock=asyncio.get_running_loop().time, total=self.settings.timeout.total)
+        return Call(operation, observers, clock=asyncio.get_running_loop().time, total=self.settings.timeout.total)
+
+    async def _carry_out(self, call: Call[T]) -> T:
         try:
-            answer, value = await self._repeat(call)
+            value = await self._repeat(call)
         except AttemptFailed as failure:
             error = failure.situation.error
         except BaseException as interruption:
             call.abandon(interruption)
             raise
         else:
-            call.succeed(answer)
-            return call, answer, value
+            call.succeed()
+            return value
         raise call.fail(error) from error.__cause__
 
-    async def _attempt(self, call: Call[T]) -> tuple[Answer, T]:
+    async def _attempt(self, call: Call[T]) -> T:
         """Make one attempt, or raise `AttemptFailed`."""
         try:
             if self.endpoint.api_key.fixed:
@@ -114,7 +115,7 @@ class Engine:
         except KaspiDeliveryError as error:
             raise AttemptFailed(self._situation(call, error), call) from None
 
-    async def _exchange_under_current_key(self, call: Call[T]) -> tuple[Answer, T]:
+    async def _exchange_under_current_key(self, call: Call[T]) -> T:
         api_key = await self._current_key(call)
         try:
             return await self._exchange(call, api_key)
@@ -128,7 +129,7 @@ class Engine:
                 raise
             return await self._exchange(call, renewed)
 
-    async def _exchange(self, call: Call[T], api_key: str) -> tuple[Answer, T]:
+    async def _exchange(self, call: Call[T], api_key: str) -> T:
         """Wait for a turn, send the request, and read its answer."""
         lane, limits = self._lane_of(api_key), self.settings.limits
         call.pace = lane.limiter.pace
@@ -141,7 +142,7 @@ class Engine:
         status: int | None = None
         failure: BaseException | None = None
         try:
-            answer = await exchange(
+            call.answer = status, headers, body = await exchange(
                 self.endpoint.sessions.opened() or await self.endpoint.sessions.open(),
                 self.endpoint.base_url,
                 call.operation,
@@ -149,8 +150,7 @@ class Engine:
                 deadlines=lane.deadlines if attempt_fits else Deadlines(call.deadline - start),
                 start=start,
             )
-            status, headers, body = answer
-            return answer, call.operation.parse(status, headers, body)
+            return call.operation.parse(status, headers, body)
         except BaseException as error:
             failure = error
             if isinstance(error, RateLimitedError):

@@ -16,6 +16,8 @@ from yarl import URL
 from kaspi_delivery_async.errors import CertificateError, DeadlineExceededError, Outcome, TransportError
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
     from aiohttp.abc import AbstractStreamWriter
     from multidict import CIMultiDictProxy
 
@@ -47,9 +49,13 @@ class _Body(aiohttp.BytesPayload):
         # Not the constructor of payloads in general: it finds out headers, which are given here.
         self._value, self._size, self._headers = body, len(body), _BODY_HEADERS
 
-    async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
+    async def write_with_length(
+        self,
+        writer: AbstractStreamWriter,
+        content_length: int | None,  # noqa: ARG002 - the whole of it
+    ) -> None:
         self.is_leaving = True
-        await super().write_with_length(writer, content_length)
+        await writer.write(self._value)
 
 
 def key_header(api_key: str) -> CIMultiDict[str]:
@@ -108,11 +114,15 @@ def _connect_timeout(seconds: float) -> aiohttp.ClientTimeout:
     return aiohttp.ClientTimeout(total=None, connect=seconds * CONNECT_SHARE, ceil_threshold=math.inf)
 
 
-async def _read(response: aiohttp.ClientResponse) -> bytes:
+def _read(response: aiohttp.ClientResponse) -> Coroutine[Any, Any, bytes]:
     """Read the body, which gives the connection back; one that is too large takes its connection along."""
     # What has come as a whole fitted into aiohttp's buffer.
     if response.content.is_eof() or (response.content_length or math.inf) <= LARGEST_BODY:
-        return await response.read()
+        return response.read()
+    return _read_beginning(response)
+
+
+async def _read_beginning(response: aiohttp.ClientResponse) -> bytes:
     async with response:
         body = bytearray()
         async for chunk in response.content.iter_any():
