@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kaspi_delivery_async.errors import WebhookVerificationError
 from kaspi_delivery_async.webhook_verifier import read_event
 from kaspi_delivery_async.webhooks.records import State, Verdict, error_text
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
     from kaspi_delivery_async.models import DeliveryWebhook
     from kaspi_delivery_async.options import RetryPolicy
@@ -78,6 +78,7 @@ class Worker:
         self._draw = draw
         self._name = uuid.uuid4().hex
         self._running: dict[asyncio.Task[None], Lease] = {}
+        self._taking: asyncio.Future[Sequence[Lease]] | None = None
         self._wake = asyncio.Event()
 
     def wake(self) -> None:
@@ -85,7 +86,7 @@ class Worker:
         self._wake.set()
 
     async def run(self) -> None:
-        """Take up events until cancelled; those that are then being handled go on."""
+        """Take up events until cancelled; those that are then being handled go on, until `finish`."""
         loop = asyncio.get_running_loop()
         renewal = pruning = loop.time()
         while True:
@@ -106,24 +107,33 @@ class Worker:
 
     async def finish(self, grace: float) -> None:
         """Wait ``grace`` seconds for the handlers that run, then cancel them and give their events back."""
-        if not self._running:
+        handling, taking = self._running.copy(), self._taking
+        under_way: list[asyncio.Future[Any]] = [*handling, *([] if taking is None else [taking])]
+        if not under_way:
             return
-        _, late = await asyncio.wait(self._running, timeout=grace)
-        unfinished = {task: self._running[task] for task in late}
-        for task in unfinished:
+        _, late = await asyncio.wait(under_way, timeout=grace)
+        for task in late:
             task.cancel()
-        await asyncio.gather(*unfinished, return_exceptions=True)
+        await asyncio.gather(*late, return_exceptions=True)
+        leases = [lease for task, lease in handling.items() if task in late]
+        if taking is not None and not taking.cancelled() and taking.exception() is None:
+            leases += taking.result()
         try:
-            await self._store.release([*unfinished.values()], now=self._clock())
+            await self._store.release(leases, now=self._clock())
         except Exception:
-            _logger.exception("%d events could not be given back; they wait until their leases end", len(unfinished))
+            _logger.exception("%d events could not be given back; they wait until their leases end", len(leases))
 
     async def _take_up(self) -> None:
         free = self._concurrency - len(self._running)
         if free == 0:
             return
         now = self._clock()
-        for lease in await self._store.lease(worker=self._name, now=now, until=now + LEASE, limit=free):
+        leasing = self._store.lease(worker=self._name, now=now, until=now + LEASE, limit=free)
+        # A store may take them although nobody waits for it any more: then they must be given back.
+        self._taking = asyncio.ensure_future(leasing)
+        leases = await asyncio.shield(self._taking)
+        self._taking = None
+        for lease in leases:
             task = asyncio.create_task(self._handle(lease))
             self._running[task] = lease
             task.add_done_callback(self._ended)

@@ -310,6 +310,35 @@ async def test_a_handler_that_outlasts_the_grace_is_cancelled_and_its_event_left
     assert (await store.totals()).attempts == 1
 
 
+class LateStore(MemoryStore):
+    """Takes a while to say which events it has leased."""
+
+    async def lease(self, *, worker: str, now: float, until: float, limit: int) -> list[Lease]:
+        leases = await super().lease(worker=worker, now=now, until=until, limit=limit)
+        await asyncio.sleep(3.0)
+        return leases
+
+
+@pytest.mark.looptime
+@pytest.mark.parametrize(("grace", "handled_at"), [(10.0, 6.0), (1.0, LEASE + 5.0)])
+async def test_events_that_were_being_taken_up_when_an_inbox_closed_are_left_to_others(
+    grace: float, handled_at: float
+) -> None:
+    """A store that does not end within the grace keeps them until their lease is over."""
+    store, first, other = LateStore(), Handler(), Handler()
+    inbox = new_inbox(first, store)
+    await receive(inbox)
+    await asyncio.sleep(0.1)
+    await inbox.aclose(grace=grace)
+
+    async with new_inbox(other, store):
+        await asyncio.sleep(LEASE + 10.0)
+
+    assert (len(first.handled), len(other.handled)) == (0, 1)
+    assert other.times[0] == pytest.approx(handled_at, abs=5.0)
+    assert (await store.totals()).attempts == (1 if grace > 3.0 else 2)
+
+
 @pytest.mark.looptime
 async def test_an_inbox_opens_again_after_it_was_closed() -> None:
     handler = Handler()
