@@ -206,7 +206,7 @@ def end(*, is_postgresql: bool) -> Update:
     A delivery that the API says it made is made, whatever was believed before. Anything else stands back behind a
     webhook, and behind a run that has taken the order because this one showed no life.
 
-    Parameters ``owner``, ``now``, and ``rows`` with ``key``, ``state``, ``sent_at``, ``delivery_id``,
+    Parameters ``b_owner``, ``now``, and ``rows`` with ``key``, ``state``, ``sent_at``, ``delivery_id``,
     ``tracking_url`` and ``error``.
     """
     told = ("state", "sent_at", "delivery_id", "tracking_url", "error")

@@ -19,6 +19,7 @@ from kaspi_delivery_async import (
     RetryPolicy,
     Timeout,
 )
+from kaspi_delivery_async.operations import create_delivery
 from kaspi_delivery_async.sandbox import Sandbox
 from tests.support import plays
 from tests.support.orders import order
@@ -110,6 +111,16 @@ async def test_every_request_identifies_the_package_and_asks_for_plain_json() ->
     assert headers["x-api-key"] == "key"
     assert headers["user-agent"].startswith("kaspi-delivery-async/")
     assert (headers["accept"], headers["accept-encoding"]) == ("application/json", "identity")
+
+
+async def test_a_body_is_sent_wherever_aiohttp_keeps_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is taken over from aiohttp to save time must not lose a body, should it change."""
+    expected = create_delivery(order()).body
+    for _ in range(2):
+        async with RawServer([plays.answer(201)]) as server, DeliveryClient("key", base_url=server.base_url) as client:
+            await client.create_delivery(order())
+        assert server.requests[0].body == expected
+        monkeypatch.setattr(aiohttp.ClientRequest, "body", b"")
 
 
 async def test_no_time_at_all_sends_nothing() -> None:
