@@ -10,6 +10,10 @@ import nox
 GROUPS = nox.project.load_toml("pyproject.toml")
 EXTRAS = "cli,dask,otel,postgres,store"
 
+# The tests start hundreds of interpreters; none of them should have to compile what it imports.
+os.environ["UV_COMPILE_BYTECODE"] = "1"
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 nox.options.default_venv_backend = "uv|virtualenv"
 nox.options.error_on_missing_interpreters = True
 nox.options.reuse_venv = "yes"
