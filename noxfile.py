@@ -60,7 +60,7 @@ def codegen(session: nox.Session) -> None:
     """Check that the generated models are those that the description gives, and test what generates them."""
     install(session, "dev")
     session.run("python", "-m", "codegen", "--check")
-    session.run("pytest", "tests/codegen")
+    session.run("pytest", "--numprocesses=auto", "tests/codegen")
 
 
 @nox.session(python=NEWEST)

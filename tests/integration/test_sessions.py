@@ -123,6 +123,15 @@ async def test_a_body_is_sent_wherever_aiohttp_keeps_it(monkeypatch: pytest.Monk
         monkeypatch.setattr(aiohttp.ClientRequest, "body", b"")
 
 
+@pytest.mark.looptime
+async def test_an_answer_of_unknown_length_is_read_to_its_end() -> None:
+    async with (
+        RawServer([plays.answer_in_pieces]) as server,
+        DeliveryClient("key", base_url=server.base_url) as client,
+    ):
+        assert (await client.get_delivery("dlv_1")).delivery_id == "dlv_1"
+
+
 async def test_no_time_at_all_sends_nothing() -> None:
     async with RawServer([plays.answer(200)]) as server:
         timeout = Timeout(attempt=1e-9, total=1e-9)

@@ -69,6 +69,17 @@ async def answer_late(exchange: Exchange) -> None:
     exchange.writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(GOOD_BODY) + GOOD_BODY)
 
 
+async def answer_in_pieces(exchange: Exchange) -> None:
+    """Answer bit by bit, without saying how much will come."""
+    await exchange.read()
+    exchange.writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+    for part in (GOOD_BODY[:5], GOOD_BODY[5:]):
+        await asyncio.sleep(1)
+        exchange.writer.write(b"%x\r\n%s\r\n" % (len(part), part))
+    await asyncio.sleep(1)
+    exchange.writer.write(b"0\r\n\r\n")
+
+
 async def stall_before_handshake(exchange: Exchange) -> None:
     """Accept the connection, and never say a word."""
     await asyncio.sleep(3600)
