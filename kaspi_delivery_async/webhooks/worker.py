@@ -118,6 +118,8 @@ class Worker:
         leases = [lease for task, lease in handling.items() if task in late]
         if taking is not None and not taking.cancelled() and taking.exception() is None:
             leases += taking.result()
+        if not leases:
+            return
         try:
             await self._store.release(leases, now=self._clock())
         except Exception:

@@ -489,6 +489,18 @@ async def test_an_inbox_closes_though_its_store_fails(caplog: pytest.LogCaptureF
 
 
 @pytest.mark.looptime
+async def test_a_failing_store_is_not_asked_to_take_back_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    store = BrokenStore()
+    store.broken = {"lease", "release"}
+    async with new_inbox(Handler(), store) as inbox:
+        await receive(inbox)
+        await asyncio.sleep(0.1)
+
+    assert "trying again" in caplog.text
+    assert "could not be given back" not in caplog.text
+
+
+@pytest.mark.looptime
 async def test_handled_events_are_forgotten_hourly_after_their_retention() -> None:
     store = MemoryStore()
     for key, age in (("week", RETENTION + 1), ("almost", RETENTION - 60)):
