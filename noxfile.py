@@ -40,10 +40,11 @@ def install(session: nox.Session, *groups: str) -> None:
 
 @nox.session(python=NEWEST)
 def lint(session: nox.Session) -> None:
-    """Check style and formatting."""
-    session.install("--constraint", "constraints.txt", "ruff")
+    """Check style, formatting and the architecture."""
+    install(session, "lint")
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
+    session.run("lint-imports", "--no-logo")
 
 
 @nox.session(python=NEWEST)
@@ -90,7 +91,14 @@ def tests(session: nox.Session) -> None:
 def kill(session: nox.Session) -> None:
     """Kill a bulk run at 300 points and resume it each time; takes half an hour."""
     install(session, "test")
-    session.run("python", "-m", "tests.bulk.kill_harness", "--points", "300", *session.posargs)
+    session.run("python", "-m", "tests.support.kill_harness", "--points", "300", *session.posargs)
+
+
+@nox.session(python=NEWEST, default=False)
+def long(session: nox.Session) -> None:
+    """Run the tests that take minutes."""
+    install(session, "codegen", "test")
+    session.run("pytest", "-m", "long", *session.posargs)
 
 
 @nox.session(python=NEWEST, default=False)

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import looptime
 
-from benchmarks import bulk, calls, chart, codec, cores, guard, imports, memory, waits
-from benchmarks.generated import generated_client
-from benchmarks.rounds import Table
+from benchmarks.contestants.generated import generated_client
+from benchmarks.measuring import chart, cores, guard
+from benchmarks.measuring.rounds import Table
+from benchmarks.scenarios import bulk, calls, codec, imports, memory, waits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from codegen import settings
-from codegen.changes import compare
+from codegen.comparison.changes import compare
+from codegen.comparison.report import as_json, as_text, is_breaking
+from codegen.comparison.surface import surface
 from codegen.coverage import gaps, present_layer
-from codegen.description import load
+from codegen.description.load import load
 from codegen.documents import CodegenError, Object
-from codegen.output import drift, write
-from codegen.render import render
-from codegen.report import as_json, as_text, is_breaking
-from codegen.surface import surface
+from codegen.rendering.models import render
+from codegen.rendering.output import drift, write
 
 EXIT_CODES = """\
 exit codes:

@@ -7,8 +7,8 @@ from typing import Any
 
 import attrs
 
+from codegen.description.naming import snake_case
 from codegen.documents import CodegenError, operations
-from codegen.naming import snake_case
 
 PACKAGE = "kaspi_delivery_async"
 
@@ -46,7 +46,7 @@ def _operation_gaps(name: str, method: str, path: str, layer: Layer) -> Iterator
     if python_name not in layer.coroutines:
         yield f"{name}: no coroutine DeliveryClient.{python_name}; it belongs in {PACKAGE}/client.py"
     if not layer.has_route(method, path):
-        yield f"{name}: no route for {method} {path}; it belongs in {PACKAGE}/sandbox/api.py"
+        yield f"{name}: no route for {method} {path}; it belongs in {PACKAGE}/sandbox/http/delivery_api.py"
     if python_name not in layer.docs:
         yield f"{name}: the docs never mention {python_name}; it belongs in README.md or docs/"
 
@@ -55,7 +55,8 @@ def present_layer(root: Path) -> Layer:
     """Look at the package as it is importable now, and at the docs below a folder."""
     try:
         client, functions, status, api = (
-            importlib.import_module(f"{PACKAGE}.{name}") for name in ("client", "operations", "status", "sandbox.api")
+            importlib.import_module(f"{PACKAGE}.{name}")
+            for name in ("client", "operations", "status", "sandbox.http.delivery_api")
         )
     except (ImportError, AttributeError) as error:
         raise CodegenError(

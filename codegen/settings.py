@@ -19,7 +19,7 @@ GENERATOR: Final[dict[str, Any]] = {
     "openapi_scopes": [OpenAPIScope.Schemas],
     # It writes no attrs classes of its own: dataclasses come closest, and the templates write attrs.
     "output_model_type": DataModelType.DataclassesDataclass,
-    "custom_template_dir": Path(__file__).with_name("templates"),
+    "custom_template_dir": ROOT / "codegen" / "rendering" / "templates",
     "additional_imports": ["attrs", "enum.StrEnum", "kaspi_delivery_async._open_enum.OpenEnum"],
     "target_python_version": PythonVersion.PY_311,
     "output_datetime_class": DatetimeClassType.Datetime,

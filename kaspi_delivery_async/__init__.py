@@ -4,7 +4,6 @@ An independent project, not the vendor's. `DeliveryClient` calls the API; `kaspi
 receives its events; `kaspi_delivery_async.sandbox` is a local stand-in for tests.
 """
 
-from kaspi_delivery_async._core.call import Response
 from kaspi_delivery_async._version import __version__
 from kaspi_delivery_async.client import DeliveryClient
 from kaspi_delivery_async.errors import (
@@ -50,8 +49,9 @@ from kaspi_delivery_async.models import (
 )
 from kaspi_delivery_async.operations import Operation
 from kaspi_delivery_async.options import Environment, Limits, RetryPolicy, Timeout
+from kaspi_delivery_async.response import Response
 from kaspi_delivery_async.tracking import StatusChange, StatusHub
-from kaspi_delivery_async.webhook_verifier import WebhookVerifier
+from kaspi_delivery_async.webhooks.verifier import WebhookVerifier
 
 __all__ = [
     "ApiError",

@@ -8,19 +8,18 @@ from typing import TYPE_CHECKING, Self, TypeVar
 import aiohttp
 
 from kaspi_delivery_async import operations
-from kaspi_delivery_async._core.credentials import ApiKey, ApiKeySource
-from kaspi_delivery_async._core.engine import Endpoint, Engine, Settings
-from kaspi_delivery_async._core.sessions import Sessions
+from kaspi_delivery_async._call.api_key import ApiKey
+from kaspi_delivery_async._call.engine import Endpoint, Engine, Settings
+from kaspi_delivery_async._transport.sessions import Sessions
 from kaspi_delivery_async.errors import ConfigurationError, InvalidRequestError
 from kaspi_delivery_async.instrumentation import LogOutput
-from kaspi_delivery_async.options import Environment, Limits, RetryPolicy, Timeout, checked_base_url
+from kaspi_delivery_async.options import ApiKeySource, Environment, Limits, RetryPolicy, Timeout, checked_base_url
 from kaspi_delivery_async.tracking import wait_for_status, watch
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterable, Mapping
     from types import TracebackType
 
-    from kaspi_delivery_async._core.call import Response
     from kaspi_delivery_async.instrumentation import Instrumentation
     from kaspi_delivery_async.models import (
         Delivery,
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
         WebhookEventType,
     )
     from kaspi_delivery_async.operations import Operation
+    from kaspi_delivery_async.response import Response
     from kaspi_delivery_async.tracking import StatusChange, StatusHub
 
 T = TypeVar("T")
@@ -185,7 +185,7 @@ class DeliveryClient:
         delivery_id: str,
         status: DeliveryStatus,
         *,
-        timeout: float | None = None,  # noqa: ASYNC109 - the wait ends by itself, with the last state in its error
+        timeout: float | None = None,
         events: StatusHub | None = None,
     ) -> Delivery:
         """Wait until a delivery has come to ``status`` or past it, and return it.

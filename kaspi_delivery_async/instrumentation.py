@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING, Protocol
 import attrs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
     from kaspi_delivery_async.errors import Outcome
 
 logger: logging.Logger = logging.getLogger("kaspi_delivery_async")
@@ -127,26 +125,3 @@ class _LoggedCall:
         if result.error is not None:
             shown = f"{result.error} ({result.outcome})" if result.outcome else result.error
             logger.info("%s: %s after %d attempts, %.3f s", self.operation, shown, result.attempts, result.duration)
-
-
-def observers_of(instrumentation: Iterable[Instrumentation], call: CallDetails) -> list[CallObserver]:
-    """Ask who wants to hear of a call; whose question fails does not."""
-    observers: list[CallObserver] = []
-    for one in instrumentation:
-        try:
-            observer = one.call_started(call)
-        except Exception:
-            logger.exception("an instrumentation hook failed")
-        else:
-            if observer is not None:
-                observers.append(observer)
-    return observers
-
-
-def tell(observers: Iterable[CallObserver], event: Callable[[CallObserver], None]) -> None:
-    """Let everyone hear of an event; their failures are kept away from the call."""
-    for observer in observers:
-        try:
-            event(observer)
-        except Exception:
-            logger.exception("an instrumentation hook failed")

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import orjson
 
-from kaspi_delivery_async._core.converter import ConversionError, structure, unstructure
 from kaspi_delivery_async._generated.models import (
     CancelRequest,
     Contact,
@@ -31,6 +30,7 @@ from kaspi_delivery_async._generated.models import (
     TestWebhookRequest,
     WebhookEventType,
 )
+from kaspi_delivery_async._wire.converter import ConversionError, structure, unstructure
 from kaspi_delivery_async.errors import InvalidRequestError
 
 if TYPE_CHECKING:

@@ -14,8 +14,9 @@ from urllib.parse import quote, urlsplit
 import attrs
 from multidict import istr
 
-from kaspi_delivery_async._core.answers import read_answer
-from kaspi_delivery_async._core.idempotency import cancel_key, checked_key, create_key, is_visible_ascii
+from kaspi_delivery_async._wire.headers import is_visible_ascii
+from kaspi_delivery_async._wire.idempotency_keys import cancel_key, checked_key, create_key
+from kaspi_delivery_async._wire.response_parser import read_answer
 from kaspi_delivery_async.errors import (
     CancelNotAllowedError,
     ConflictError,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import math
+from collections.abc import Awaitable, Callable
 from enum import StrEnum
 from urllib.parse import urlsplit
 
@@ -140,3 +141,7 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+ApiKeySource = str | Callable[[], str | Awaitable[str]]
+"""An API key, or a function (sync or async) that returns the current one."""

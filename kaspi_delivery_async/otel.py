@@ -8,15 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kaspi_delivery_async._extras import missing_extra
 from kaspi_delivery_async._version import __version__
-from kaspi_delivery_async.errors import ConfigurationError
 
 try:
     from opentelemetry import context, metrics, trace
 except ImportError as _missing:
-    raise ConfigurationError(
-        'OpenTelemetry is not installed; install it by: pip install "kaspi-delivery-async[otel]"'
-    ) from _missing
+    raise missing_extra("otel", needs="opentelemetry-api", purpose="tracing through OpenTelemetry") from _missing
 
 if TYPE_CHECKING:
     from contextvars import Token

@@ -102,7 +102,7 @@ async def wait_for_status(
     delivery_id: str,
     status: DeliveryStatus,
     *,
-    timeout: float | None = None,  # noqa: ASYNC109 - the wait ends by itself, with the last state in its error
+    timeout: float | None = None,
     events: StatusHub | None = None,
     draw: Callable[[], float] = random.random,
 ) -> Delivery:
@@ -138,7 +138,7 @@ async def watch(
     fetch: Fetch,
     delivery_id: str,
     *,
-    timeout: float | None = None,  # noqa: ASYNC109 - as above
+    timeout: float | None = None,
     events: StatusHub | None = None,
     draw: Callable[[], float] = random.random,
 ) -> AsyncGenerator[StatusChange, None]:

@@ -1,13 +1,17 @@
-"""Virtual time for tests marked `looptime`, and what all tests share."""
+"""What all tests share: virtual time for tests marked `looptime`, and locations for a database."""
 
 import asyncio
 import signal
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
 from tests.support import virtual_time
+from tests.support.postgresql import postgresql_url
+
+__all__ = ["postgresql_url"]
 
 settings.register_profile("suite", deadline=None, derandomize=True)
 settings.load_profile("suite")
@@ -21,3 +25,17 @@ def pytest_asyncio_loop_factories(item: pytest.Item) -> Mapping[str, Callable[[]
     if item.get_closest_marker("looptime"):
         return {"virtual": virtual_time.new_event_loop}
     return {"real": asyncio.new_event_loop}
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> str:
+    """Return the path of an SQLite file that does not exist yet."""
+    return str(tmp_path / "run.sqlite")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def location(request: pytest.FixtureRequest) -> str:
+    """Return the location of a new database of each kind."""
+    fixture = {"sqlite": "file", "postgresql": "postgresql_url"}[request.param]
+    place: str = request.getfixturevalue(fixture)
+    return place

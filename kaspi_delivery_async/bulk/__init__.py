@@ -1,21 +1,28 @@
-"""Creates thousands of deliveries at once, each exactly once, and goes on after a crash; needs the extra ``store``."""
+"""Bulk creation of deliveries, each exactly once, resumable after a crash. Requires the ``store`` extra."""
 
-from kaspi_delivery_async.bulk.checking import check_orders
+from kaspi_delivery_async.bulk.chunks import Executor, create_deliveries_on
+from kaspi_delivery_async.bulk.dask import DaskExecutor
+from kaspi_delivery_async.bulk.dry_run import check_orders
 from kaspi_delivery_async.bulk.journal import Journal
-from kaspi_delivery_async.bulk.records import JournalEntry, Line, OrderState, Paused, Result, Totals
+from kaspi_delivery_async.bulk.journal.entries import JournalEntry, JournalTotals
+from kaspi_delivery_async.bulk.order import OrderState
+from kaspi_delivery_async.bulk.results import Paused, Result
 from kaspi_delivery_async.bulk.runner import create_deliveries
-from kaspi_delivery_async.bulk.sources import OrderFile, read_orders
+from kaspi_delivery_async.order_files import Line, OrderFile, read_orders
 
 __all__ = [
+    "DaskExecutor",
+    "Executor",
     "Journal",
     "JournalEntry",
+    "JournalTotals",
     "Line",
     "OrderFile",
     "OrderState",
     "Paused",
     "Result",
-    "Totals",
     "check_orders",
     "create_deliveries",
+    "create_deliveries_on",
     "read_orders",
 ]

@@ -11,16 +11,17 @@ import attrs
 
 from kaspi_delivery_async.bulk.journal import Journal
 from kaspi_delivery_async.bulk.runner import create_deliveries
-from kaspi_delivery_async.bulk.sources import as_lines
 from kaspi_delivery_async.client import DeliveryClient
 from kaspi_delivery_async.errors import ConfigurationError
 from kaspi_delivery_async.options import Limits
+from kaspi_delivery_async.order_files.lines import as_lines
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable
 
-    from kaspi_delivery_async.bulk.records import Line, Paused, Result
+    from kaspi_delivery_async.bulk.results import Paused, Result
     from kaspi_delivery_async.models import DeliveryRequest
+    from kaspi_delivery_async.order_files.lines import Line
 
     OnPause = Callable[[Paused], object]
 

@@ -11,6 +11,7 @@ import signal
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any, Self
 
+from kaspi_delivery_async._extras import missing_extra
 from kaspi_delivery_async.bulk.chunks import run_chunk
 from kaspi_delivery_async.errors import ConfigurationError, KaspiDeliveryError, Outcome
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from kaspi_delivery_async.bulk.chunks import Chunk, Job, OnPause
-    from kaspi_delivery_async.bulk.records import Paused, Result
+    from kaspi_delivery_async.bulk.results import Paused, Result
 
 CONNECTION_TIMEOUT = 10.0
 """Seconds for a scheduler to answer, and for a worker to be there."""
@@ -142,6 +143,4 @@ def _distributed() -> Any:
     try:
         return importlib.import_module("distributed")
     except ImportError as missing:
-        raise ConfigurationError(
-            'several machines need Dask; install it by: pip install "kaspi-delivery-async[dask]"'
-        ) from missing
+        raise missing_extra("dask", needs="Dask", purpose="bulk creation on several machines") from missing

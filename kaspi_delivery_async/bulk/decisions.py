@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import attrs
 
-from kaspi_delivery_async._core.idempotency import RESEND_WINDOW
-from kaspi_delivery_async.bulk.records import UNFINISHED, OrderState, storable
+from kaspi_delivery_async._wire.idempotency_keys import RESEND_WINDOW
+from kaspi_delivery_async._wire.text import storable
+from kaspi_delivery_async.bulk.order import UNFINISHED, OrderState
 from kaspi_delivery_async.errors import (
     ApiError,
     AuthenticationError,
@@ -24,9 +25,9 @@ from kaspi_delivery_async.errors import (
 )
 
 if TYPE_CHECKING:
-    from kaspi_delivery_async._core.call import Response
-    from kaspi_delivery_async.bulk.records import Order
+    from kaspi_delivery_async.bulk.order import Order
     from kaspi_delivery_async.models import DeliveryCreated
+    from kaspi_delivery_async.response import Response
 
 CLOCK_TOLERANCE = 300.0
 """Seconds by which the clocks of machines that share a journal may differ."""

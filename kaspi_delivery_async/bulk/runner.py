@@ -9,18 +9,20 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from kaspi_delivery_async.bulk.decisions import Step, Verdict, put_back, verdict_on_answer, verdict_on_error
-from kaspi_delivery_async.bulk.records import UNFINISHED, OrderState, Paused, Result, prepare
-from kaspi_delivery_async.bulk.sources import as_lines
+from kaspi_delivery_async.bulk.order import UNFINISHED, OrderState, prepare
+from kaspi_delivery_async.bulk.results import Paused, Result
 from kaspi_delivery_async.errors import ConfigurationError, InvalidRequestError, KaspiDeliveryError
+from kaspi_delivery_async.order_files.lines import as_lines
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable
 
     from kaspi_delivery_async.bulk.journal import Journal
-    from kaspi_delivery_async.bulk.records import Line, Order
-    from kaspi_delivery_async.bulk.session import Claim, Session
+    from kaspi_delivery_async.bulk.journal.claims import Claim, Session
+    from kaspi_delivery_async.bulk.order import Order
     from kaspi_delivery_async.client import DeliveryClient
     from kaspi_delivery_async.models import DeliveryRequest
+    from kaspi_delivery_async.order_files.lines import Line
 
 AHEAD = 4
 """Orders in the run's hands, as a multiple of the concurrency: written down ahead, or finished and not yet read."""

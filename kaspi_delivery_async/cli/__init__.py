@@ -1,7 +1,5 @@
 """The command line, ``kaspi-delivery``; it needs the extra ``cli``, which the rest of the package does without."""
 
-# ruff: noqa: PLC0415 - without the extra, only this module can be imported
-
 import sys
 from collections.abc import Sequence
 from importlib.util import find_spec

@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING, Annotated, TextIO, cast
 import typer
 
 from kaspi_delivery_async._version import __version__
-from kaspi_delivery_async.cli import bulk, deliveries, sandbox, webhooks
-from kaspi_delivery_async.cli.check import check
-from kaspi_delivery_async.cli.demo import demo
+from kaspi_delivery_async.cli import sandbox
+from kaspi_delivery_async.cli.bulk import commands as bulk
+from kaspi_delivery_async.cli.check.command import check
+from kaspi_delivery_async.cli.deliveries import commands as deliveries
+from kaspi_delivery_async.cli.demo.command import demo
 from kaspi_delivery_async.cli.exit_codes import ExitCode, exit_code, explanation
+from kaspi_delivery_async.cli.webhooks import commands as webhooks
 from kaspi_delivery_async.errors import KaspiDeliveryError
 
 if TYPE_CHECKING:

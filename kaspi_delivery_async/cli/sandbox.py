@@ -1,7 +1,5 @@
 """The command that serves a sandbox to other programs."""
 
-# ruff: noqa: PLC0415 - what a command needs is imported when it runs, so that `--help` stays fast
-
 import asyncio
 import shlex
 from pathlib import Path
@@ -10,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import orjson
 import typer
 
-from kaspi_delivery_async.cli.arguments import FASTEST, AsJson
+from kaspi_delivery_async.cli.options import FASTEST, AsJson
 from kaspi_delivery_async.cli.signals import stop_signals
 from kaspi_delivery_async.errors import ConfigurationError
 
@@ -63,7 +61,7 @@ def serve(
     webhook_url: Annotated[
         str | None, typer.Option(metavar="URL", help="Where events are sent; on this machine only.")
     ] = None,
-    webhook_secret: Annotated[str, typer.Option(metavar="SECRET", help="Signs the events.")] = "sandbox-secret",  # noqa: S107 - it guards nothing
+    webhook_secret: Annotated[str, typer.Option(metavar="SECRET", help="Signs the events.")] = "sandbox-secret",
     fault: Annotated[
         list[str] | None,
         typer.Option(

@@ -1,12 +1,14 @@
 """A local Delivery API for tests and development, with time and faults under control."""
 
 from kaspi_delivery_async.sandbox.clock import Clock
-from kaspi_delivery_async.sandbox.faults import Fault, FaultError, FaultKind, parse_fault
-from kaspi_delivery_async.sandbox.journey import Journey
-from kaspi_delivery_async.sandbox.lifecycle import ImpossibleMoveError
-from kaspi_delivery_async.sandbox.records import DeliveryRecord, Log, RecordedRequest, StatusEntry, WebhookAttempt
-from kaspi_delivery_async.sandbox.server import Sandbox
-from kaspi_delivery_async.sandbox.service import UnknownDeliveryError
+from kaspi_delivery_async.sandbox.deliveries.journey import Journey
+from kaspi_delivery_async.sandbox.deliveries.lifecycle import ImpossibleMoveError
+from kaspi_delivery_async.sandbox.deliveries.service import UnknownDeliveryError
+from kaspi_delivery_async.sandbox.faults.fault import Fault, FaultError, FaultKind, parse_fault
+from kaspi_delivery_async.sandbox.sandbox import Sandbox
+from kaspi_delivery_async.sandbox.state.logs import Log, RecordedRequest, WebhookAttempt
+from kaspi_delivery_async.sandbox.state.records import DeliveryRecord, StatusEntry
+from kaspi_delivery_async.sandbox.threaded import ThreadedSandbox
 
 __all__ = [
     "Clock",
@@ -20,6 +22,7 @@ __all__ = [
     "RecordedRequest",
     "Sandbox",
     "StatusEntry",
+    "ThreadedSandbox",
     "UnknownDeliveryError",
     "WebhookAttempt",
     "parse_fault",

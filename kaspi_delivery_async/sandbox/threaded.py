@@ -7,8 +7,8 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from kaspi_delivery_async.sandbox.clock import Clock
-from kaspi_delivery_async.sandbox.records import DeliveryRecord
-from kaspi_delivery_async.sandbox.server import Sandbox
+from kaspi_delivery_async.sandbox.sandbox import Sandbox
+from kaspi_delivery_async.sandbox.state.records import DeliveryRecord
 
 T = TypeVar("T")
 

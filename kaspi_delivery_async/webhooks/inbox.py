@@ -4,8 +4,6 @@ A message is acknowledged when it is stored, before its handler runs, so that th
 are kept whatever the handler does, and nothing is lost if the process dies (Source: WH CL).
 """
 
-# ruff: noqa: PLC0415 - a framework or a database is imported only by those who use it
-
 from __future__ import annotations
 
 import asyncio
@@ -15,39 +13,27 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, Self
 
-import attrs
-
 from kaspi_delivery_async.errors import ConfigurationError, WebhookVerificationError
 from kaspi_delivery_async.options import RetryPolicy
-from kaspi_delivery_async.webhook_verifier import MALFORMED_BODY
-from kaspi_delivery_async.webhooks.records import Message, error_text, event_key, unreadable_key
+from kaspi_delivery_async.webhooks.stored_events import Message, Receipt, error_text, event_key, unreadable_key
+from kaspi_delivery_async.webhooks.verifier import MALFORMED_BODY
 from kaspi_delivery_async.webhooks.worker import Worker
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Collection, Sequence
     from types import TracebackType
 
-    from kaspi_delivery_async.models import DeliveryWebhook
     from kaspi_delivery_async.tracking import StatusHub
-    from kaspi_delivery_async.webhook_verifier import Headers, WebhookVerifier
-    from kaspi_delivery_async.webhooks.aiohttp import AiohttpHandler
-    from kaspi_delivery_async.webhooks.asgi import AsgiApp
-    from kaspi_delivery_async.webhooks.django import DjangoView
-    from kaspi_delivery_async.webhooks.records import DeadLetter, Totals
-    from kaspi_delivery_async.webhooks.store import Store
+    from kaspi_delivery_async.webhooks.receivers.aiohttp import AiohttpHandler
+    from kaspi_delivery_async.webhooks.receivers.asgi import AsgiApp
+    from kaspi_delivery_async.webhooks.receivers.django import DjangoView
+    from kaspi_delivery_async.webhooks.stored_events import DeadLetter, Totals
+    from kaspi_delivery_async.webhooks.stores.protocol import Store
+    from kaspi_delivery_async.webhooks.verifier import Headers, WebhookVerifier
     from kaspi_delivery_async.webhooks.worker import Handler
 
 HANDLER_RETRIES = RetryPolicy(max_attempts=12, base=2.0, cap=3600.0)
 """A handler is tried 12 times, over an hour or so, before its event becomes a dead letter."""
-
-
-@attrs.frozen(kw_only=True)
-class Receipt:
-    """A message was stored; the vendor may be told so."""
-
-    event: DeliveryWebhook
-    duplicate: bool
-    """Whether the event had come before; then nothing more is done."""
 
 
 class WebhookInbox:
@@ -186,7 +172,7 @@ class WebhookInbox:
     @property
     def aiohttp(self) -> AiohttpHandler:
         """A handler for ``aiohttp.web``: ``app.router.add_route("*", "/webhooks", inbox.aiohttp)``."""
-        from kaspi_delivery_async.webhooks.aiohttp import handler
+        from kaspi_delivery_async.webhooks.receivers.aiohttp import handler
 
         return handler(self)
 
@@ -201,14 +187,14 @@ class WebhookInbox:
     @property
     def asgi(self) -> AsgiApp:
         """An ASGI application, to serve by itself or to mount in FastAPI, Starlette or Litestar."""
-        from kaspi_delivery_async.webhooks.asgi import application
+        from kaspi_delivery_async.webhooks.receivers.asgi import application
 
         return application(self)
 
     @property
     def django(self) -> DjangoView:
         """An async Django view, exempt from CSRF protection, for a project under an ASGI server."""
-        from kaspi_delivery_async.webhooks.django import view
+        from kaspi_delivery_async.webhooks.receivers.django import view
 
         return view(self)
 
@@ -229,6 +215,6 @@ class WebhookInbox:
 def _opened(store: Store | str | os.PathLike[str]) -> Store:
     if not isinstance(store, str | os.PathLike):
         return store
-    from kaspi_delivery_async.webhooks.sql import SqlStore
+    from kaspi_delivery_async.webhooks.stores.sql import SqlStore
 
     return SqlStore(store)

@@ -7,17 +7,16 @@ import logging
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from kaspi_delivery_async.errors import WebhookVerificationError
-from kaspi_delivery_async.webhook_verifier import read_event
-from kaspi_delivery_async.webhooks.records import State, Verdict, error_text
+from kaspi_delivery_async.webhooks.decisions import decide
+from kaspi_delivery_async.webhooks.verifier import read_event
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from kaspi_delivery_async.models import DeliveryWebhook
     from kaspi_delivery_async.options import RetryPolicy
-    from kaspi_delivery_async.webhooks.records import Lease
-    from kaspi_delivery_async.webhooks.store import Store
+    from kaspi_delivery_async.webhooks.stored_events import Lease
+    from kaspi_delivery_async.webhooks.stores.protocol import Store
 
     Handler = Callable[[DeliveryWebhook], Awaitable[object]]
 
@@ -37,20 +36,6 @@ PRUNING = 3600.0
 """Seconds between removals of what is older."""
 
 _logger = logging.getLogger(__name__)
-
-
-def verdict_on(error: BaseException | None, *, attempt: int, now: float, policy: RetryPolicy, draw: float) -> Verdict:
-    """Decide what becomes of an event after its ``attempt``-th handling; ``draw`` is evenly distributed over [0, 1).
-
-    The wait before the next attempt is drawn between 0 and ``min(cap, base * 2 ** (attempt - 1))``
-    seconds; a message that cannot be read is given up at once.
-    """
-    if error is None:
-        return Verdict(state=State.HANDLED)
-    if attempt >= policy.max_attempts or isinstance(error, WebhookVerificationError):
-        return Verdict(state=State.DEAD, error=error_text(error))
-    ceiling = min(policy.cap, policy.base * 2.0 ** min(attempt - 1, 60))
-    return Verdict(state=State.WAITING, due_at=now + ceiling * draw, error=error_text(error))
 
 
 class WorkerKilledError(Exception):
@@ -163,7 +148,7 @@ class Worker:
                 raise
             _logger.warning("attempt %d to handle event %d failed", lease.attempt, lease.number, exc_info=True)
             error = failure
-        verdict = verdict_on(error, attempt=lease.attempt, now=self._clock(), policy=self._policy, draw=self._draw())
+        verdict = decide(error, attempt=lease.attempt, now=self._clock(), policy=self._policy, draw=self._draw())
         try:
             await self._store.settle(lease, verdict)
         except Exception:

@@ -11,7 +11,7 @@ from kaspi_delivery_async import AuthenticationError, ConfigurationError, Delive
 from kaspi_delivery_async.bulk import Journal, Paused, Result
 from kaspi_delivery_async.bulk.chunks import Chunk, Job, create_deliveries_on, run_chunk
 from kaspi_delivery_async.sandbox import Sandbox
-from tests.bulk.support import counts, made, once, orders, states, until
+from tests.support.bulk_runs import counts, made, once, orders, states, until
 from tests.support.orders import PERSONAL, order
 
 

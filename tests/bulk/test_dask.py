@@ -13,7 +13,7 @@ from kaspi_delivery_async.bulk import Journal, Paused, Result
 from kaspi_delivery_async.bulk.chunks import Chunk, Job, create_deliveries_on
 from kaspi_delivery_async.bulk.dask import DaskExecutor, dask_setup
 from kaspi_delivery_async.sandbox import RecordedRequest, Sandbox
-from tests.bulk.support import counts, made, once, orders, states, until
+from tests.support.bulk_runs import counts, made, once, orders, states, until
 
 distributed = pytest.importorskip("distributed", reason="needs the extra `dask`")
 

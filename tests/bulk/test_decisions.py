@@ -32,7 +32,7 @@ from kaspi_delivery_async.bulk.decisions import (
     put_back,
     verdict_on_error,
 )
-from kaspi_delivery_async.bulk.records import UNFINISHED, prepare
+from kaspi_delivery_async.bulk.order import UNFINISHED, prepare
 from tests.support.orders import order
 
 NOW = 1_700_000_000.0

@@ -10,13 +10,14 @@ from aiohttp import web
 from sqlalchemy import select, text
 
 from kaspi_delivery_async import ConfigurationError, DeliveryClient, RetryPolicy, StorageError, Timeout
-from kaspi_delivery_async._database import Database
-from kaspi_delivery_async.bulk import Journal, Line, OrderState, Paused, create_deliveries, statements
-from kaspi_delivery_async.bulk.journal import PAGE
-from kaspi_delivery_async.bulk.records import prepare
+from kaspi_delivery_async._database.database import Database
+from kaspi_delivery_async.bulk import Journal, Line, OrderState, Paused, create_deliveries
+from kaspi_delivery_async.bulk.journal import tables
+from kaspi_delivery_async.bulk.journal.journal import PAGE
+from kaspi_delivery_async.bulk.order import prepare
 from kaspi_delivery_async.sandbox import Sandbox
 from kaspi_delivery_async.webhooks import WebhookInbox, WebhookVerifier
-from tests.bulk.support import counts, entries, event, made, nothing, once, orders, run, states, until
+from tests.support.bulk_runs import counts, entries, event, made, nothing, once, orders, run, states, until
 from tests.support.orders import PERSONAL, order
 
 HOUR = 3600.0
@@ -225,9 +226,7 @@ async def test_no_personal_data_stays_of_what_is_final(file: str, client: Delive
     sandbox.faults.add("create:400:count=1")
     async with Journal(file) as journal:
         await run(client, orders(3), journal)
-        bodies = await journal._database.read(
-            lambda connection: connection.scalars(select(statements.orders.c.body)).all()
-        )
+        bodies = await journal._database.read(lambda connection: connection.scalars(select(tables.orders.c.body)).all())
         assert set(bodies) == {None}
     content = await asyncio.to_thread(Path(file).read_bytes)
     assert b"order-1" in content
@@ -272,7 +271,7 @@ async def test_a_journal_of_another_environment_is_refused(
 
 
 async def test_a_journal_of_another_version_is_refused(location: str) -> None:
-    database = await Database.open(location, attrs.evolve(statements.JOURNAL, version=statements.JOURNAL.version + 1))
+    database = await Database.open(location, attrs.evolve(tables.JOURNAL, version=tables.JOURNAL.version + 1))
     await database.close()
     with pytest.raises(ConfigurationError, match="version 2, made by a newer"):
         await Journal(location).__aenter__()

@@ -1,6 +1,6 @@
-"""A shorter round of the kill harness; `python -m tests.bulk.kill_harness` plays all 300 points."""
+"""A shorter round of the kill harness; `python -m tests.support.kill_harness` plays all 300 points."""
 
-from tests.bulk.kill_harness import survive_all
+from tests.support.kill_harness import survive_all
 
 
 async def test_killed_at_15_random_points_and_continued() -> None:

@@ -20,8 +20,8 @@ from kaspi_delivery_async import (
 )
 from kaspi_delivery_async.bulk import Journal, Line, OrderState, Paused, create_deliveries
 from kaspi_delivery_async.sandbox import Sandbox
-from tests.bulk.support import counts, entries, made, once, orders, run, states, until
-from tests.support import plays
+from tests.support import server_scripts
+from tests.support.bulk_runs import counts, entries, made, once, orders, run, states, until
 from tests.support.orders import order
 from tests.support.raw_server import RawServer
 
@@ -343,7 +343,7 @@ async def test_a_caller_that_is_cancelled_while_the_api_stalls(journal: Journal)
     """Those in flight end with the client's own deadline."""
     brief = Timeout(attempt=0.2, total=0.2)
     async with (
-        RawServer([plays.stall]) as server,
+        RawServer([server_scripts.stall]) as server,
         DeliveryClient("k", base_url=server.base_url, timeout=brief) as client,
     ):
         running = asyncio.create_task(run(client, orders(3), journal))

@@ -11,7 +11,7 @@ import pytest
 
 from kaspi_delivery_async.cli import main
 from kaspi_delivery_async.sandbox import Sandbox
-from tests.cli.commands import ORDER, Ended, Run
+from tests.support.cli_runner import ORDER, Ended, Run
 
 
 @pytest.fixture(autouse=True)

@@ -7,9 +7,9 @@ from typing import Any
 import orjson
 import pytest
 
-from kaspi_delivery_async.cli.orders import LARGEST_ORDER
+from kaspi_delivery_async.cli.deliveries.order_input import LARGEST_ORDER
 from kaspi_delivery_async.sandbox import Sandbox
-from tests.cli.commands import ORDER, Ended, Run
+from tests.support.cli_runner import ORDER, Ended, Run
 
 
 def _without(*path: str) -> bytes:

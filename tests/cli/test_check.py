@@ -14,16 +14,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kaspi_delivery_async import DeliveryClient, Environment
-from kaspi_delivery_async.cli.findings import Result, about_clock, about_connection, about_settings
-from kaspi_delivery_async.cli.probe import Reply, ask
+from kaspi_delivery_async.cli.check.findings import Result, about_clock, about_connection, about_settings
+from kaspi_delivery_async.cli.check.probe import Reply, ask
 from kaspi_delivery_async.sandbox import Sandbox
-from tests.cli.commands import Ended, Run
-from tests.cli.processes import started
-from tests.support import plays
+from tests.support import server_scripts
+from tests.support.cli_process import started
+from tests.support.cli_runner import Ended, Run
 from tests.support.raw_server import Play, RawServer
 
 CHECKS = ["settings", "connection", "key", "clock", "webhooks"]
-UNAUTHORIZED = plays.answer(401, b'{"code": "unauthorized", "message": "no"}')
+UNAUTHORIZED = server_scripts.answer(401, b'{"code": "unauthorized", "message": "no"}')
 
 
 def results(ended: Ended) -> dict[str, str]:
@@ -112,7 +112,12 @@ async def test_a_base_url_that_is_cut_short(run: Run, sandbox: Sandbox) -> None:
 
 
 @pytest.mark.parametrize(
-    "play", [plays.answer(200), plays.answer(200, plays.HTML, kind="text/html"), plays.answer(302, b"", "Location: /")]
+    "play",
+    [
+        server_scripts.answer(200),
+        server_scripts.answer(200, server_scripts.HTML, kind="text/html"),
+        server_scripts.answer(302, b"", "Location: /"),
+    ],
 )
 async def test_a_server_that_is_none_of_the_api(run: Run, use: Callable[[str], None], play: Play) -> None:
     async with RawServer([play]) as server:
@@ -125,7 +130,7 @@ async def test_a_server_that_is_none_of_the_api(run: Run, use: Callable[[str], N
 async def test_a_made_up_key_that_cannot_be_tried_does_not_spoil_a_good_one(
     run: Run, use: Callable[[str], None]
 ) -> None:
-    async with RawServer([plays.answer(404, b""), plays.answer(503, b"")]) as server:
+    async with RawServer([server_scripts.answer(404, b""), server_scripts.answer(503, b"")]) as server:
         use(server.base_url)
         ended = await run("check", "--json")
     assert (ended.code, results(ended)["key"]) == (0, "ok")
@@ -147,7 +152,10 @@ async def test_nobody_listens(run: Run, use: Callable[[str], None]) -> None:
 
 @pytest.mark.looptime
 async def test_a_server_that_does_not_answer() -> None:
-    async with RawServer([plays.stall]) as server, DeliveryClient("the-key", base_url=server.base_url) as client:
+    async with (
+        RawServer([server_scripts.stall]) as server,
+        DeliveryClient("the-key", base_url=server.base_url) as client,
+    ):
         reply = await ask(client)
         found = about_connection(reply, base_url=client.base_url)
     assert found.result is Result.FAILED
@@ -170,7 +178,7 @@ async def test_a_certificate_that_holds(
     authority = trustme.CA()
     authority.cert_pem.write_to_path(tmp_path / "ca.pem")
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
-    async with tls_server(authority, plays.answer(404, b""), UNAUTHORIZED) as server:
+    async with tls_server(authority, server_scripts.answer(404, b""), UNAUTHORIZED) as server:
         use(server.base_url)
         async with started("check") as process:
             out, err = await process.communicate()
@@ -183,7 +191,7 @@ async def test_a_clock_that_is_wrong(
     run: Run, use: Callable[[str], None], ahead: float, result: str, code: int
 ) -> None:
     date = email.utils.formatdate(time.time() - ahead, usegmt=True)
-    async with RawServer([plays.answer(404, b"", f"Date: {date}"), UNAUTHORIZED]) as server:
+    async with RawServer([server_scripts.answer(404, b"", f"Date: {date}"), UNAUTHORIZED]) as server:
         use(server.base_url)
         ended = await run("check", "--json")
     assert (ended.code, results(ended)["clock"]) == (code, result)

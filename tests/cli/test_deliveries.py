@@ -5,10 +5,10 @@ import signal
 import orjson
 import pytest
 
-from kaspi_delivery_async.cli.arguments import client_settings
+from kaspi_delivery_async.cli.environment import client_settings
 from kaspi_delivery_async.sandbox import Sandbox
-from tests.cli.commands import ORDER, Run
-from tests.cli.processes import FULL, NO_SPACE, first_line, needs_full_device, run_into, started, unread_pipe
+from tests.support.cli_process import FULL, NO_SPACE, first_line, needs_full_device, run_into, started, unread_pipe
+from tests.support.cli_runner import ORDER, Run
 
 
 async def _create(run: Run, order_file: str) -> str:

@@ -11,14 +11,14 @@ import pytest
 
 from kaspi_delivery_async.cli import main
 from kaspi_delivery_async.cli.demo.orders import bundled_orders
-from kaspi_delivery_async.cli.demo.scene import Entry, Scene, Traffic, problems
-from kaspi_delivery_async.cli.demo.stage import perform
+from kaspi_delivery_async.cli.demo.run import perform
+from kaspi_delivery_async.cli.demo.snapshot import Entry, Scene, Traffic, problems
 from kaspi_delivery_async.cli.demo.tables import visible
 from kaspi_delivery_async.models import DeliveryStatus
 from kaspi_delivery_async.status import SEQUENCE
 from kaspi_delivery_async.tracking import StatusChange
-from tests.cli.commands import Run
-from tests.cli.processes import first_line, started
+from tests.support.cli_process import first_line, started
+from tests.support.cli_runner import Run
 
 DAWN = datetime(2026, 1, 5, 6, tzinfo=UTC)
 
@@ -123,7 +123,7 @@ async def test_on_a_terminal_a_table_gives_way_to_the_summary(
 async def test_an_order_that_was_refused_makes_it_fail(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("kaspi_delivery_async.cli.demo.stage.FAULTS", ("create:400:count=1",))
+    monkeypatch.setattr("kaspi_delivery_async.cli.demo.run.FAULTS", ("create:400:count=1",))
     monkeypatch.setenv("FORCE_COLOR", "1")
     assert not await perform(speed=900, seed=0, as_json=False)
     out = capsys.readouterr().out
@@ -139,7 +139,7 @@ async def test_through_the_entry_point_in_real_time(run: Run) -> None:
 
 
 def test_a_demo_that_fails_has_exit_code_1(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr("kaspi_delivery_async.cli.demo.stage.FAULTS", ("create:400",))
+    monkeypatch.setattr("kaspi_delivery_async.cli.demo.run.FAULTS", ("create:400",))
     assert main(["demo", "--json"]) == 1
     assert orjson.loads(capsys.readouterr().out)["ok"] is False
 

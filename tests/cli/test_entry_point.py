@@ -17,8 +17,8 @@ import pytest
 from kaspi_delivery_async import __version__, cli
 from kaspi_delivery_async.cli import main
 from kaspi_delivery_async.sandbox import Sandbox
-from tests.cli.commands import ORDER, Run
-from tests.cli.processes import COMMAND, FULL, NO_SPACE, needs_full_device, run_into, unread_pipe
+from tests.support.cli_process import COMMAND, FULL, NO_SPACE, needs_full_device, run_into, unread_pipe
+from tests.support.cli_runner import ORDER, Run
 
 
 @pytest.mark.parametrize("missing", ["typer", "rich"])
@@ -77,7 +77,7 @@ async def test_help_comes_without_the_modules_that_commands_need() -> None:
     """What is slow to import waits until a command needs it."""
     script = (
         "import sys; from kaspi_delivery_async.cli import main; main(['--help']);"
-        "unneeded = {'rich', *(f'kaspi_delivery_async.{name}' for name in ('bulk', 'sandbox', 'webhooks'))};"
+        "unneeded = {'rich', *(f'kaspi_delivery_async.{name}' for name in ('bulk', 'sandbox', '_database'))};"
         "sys.stderr.write(' '.join(unneeded & set(sys.modules)))"
     )
     process = await asyncio.create_subprocess_exec(sys.executable, "-c", script, stdout=PIPE, stderr=PIPE)

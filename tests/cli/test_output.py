@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kaspi_delivery_async.cli.output import change_text, change_values, delivery_text, printable, status_text
+from kaspi_delivery_async.cli.deliveries.text import delivery_text
+from kaspi_delivery_async.cli.output import change_text, change_values, printable, status_text
 from kaspi_delivery_async.models import Contact, Delivery, DeliveryStatus, Eta, Location, StatusHistory
 from kaspi_delivery_async.tracking import StatusChange
 

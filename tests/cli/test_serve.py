@@ -21,8 +21,8 @@ import pytest
 from kaspi_delivery_async import DeliveryClient, NotFoundError
 from kaspi_delivery_async.cli import main
 from kaspi_delivery_async.models import DeliveryRequest, from_dict
-from tests.cli.commands import ORDER
-from tests.cli.processes import first_line, started
+from tests.support.cli_process import first_line, started
+from tests.support.cli_runner import ORDER
 
 
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from codegen import settings
-from codegen.description import load
-from codegen.render import render
+from codegen.description.load import load
+from codegen.rendering.models import render
 
 HERE = Path(__file__).parent
 

@@ -15,9 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from codegen import settings
-from codegen.description import load
+from codegen.description.load import load
 from codegen.documents import CodegenError, references
-from codegen.render import render
+from codegen.rendering.models import render
 
 STRING = {"type": "string"}
 

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codegen.changes import compare
-from codegen.report import as_json, as_text, is_breaking, version_bump
-from codegen.rules import BREAKING, CALLERS, NEW, RULES, TEXT, WIRE, Impact
-from codegen.surface import surface
+from codegen.comparison.changes import compare
+from codegen.comparison.report import as_json, as_text, is_breaking, version_bump
+from codegen.comparison.rules import BREAKING, CALLERS, NEW, RULES, TEXT, WIRE, Impact
+from codegen.comparison.surface import surface
 
 Change = Callable[[dict[str, Any]], object]
 

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from codegen import output, settings
+from codegen import settings
 from codegen.__main__ import EXIT_CODES, main
+from codegen.rendering import output
 
 RECIPES = Path(__file__).parent / "recipes"
 BASE = str(RECIPES / "base.yaml")
@@ -70,7 +71,7 @@ def test_check_says_where_a_new_operation_belongs(run: Run) -> None:
     assert out.splitlines() == [
         "createQuote: no function create_quote; it belongs in kaspi_delivery_async/operations.py",
         "createQuote: no coroutine DeliveryClient.create_quote; it belongs in kaspi_delivery_async/client.py",
-        "createQuote: no route for POST /v1/quotes; it belongs in kaspi_delivery_async/sandbox/api.py",
+        "createQuote: no route for POST /v1/quotes; it belongs in kaspi_delivery_async/sandbox/http/delivery_api.py",
         "createQuote: the docs never mention create_quote; it belongs in README.md or docs/",
     ]
 

@@ -13,8 +13,8 @@ from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 
 from codegen import settings
+from codegen.description.read import read
 from codegen.documents import operations
-from codegen.reading import read
 
 DOCUMENT = read(str(settings.DESCRIPTION))
 SCHEMAS = DOCUMENT["components"]["schemas"]

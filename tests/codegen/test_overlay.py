@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from codegen import settings
-from codegen.description import load
+from codegen.description.load import load
+from codegen.description.overlay import apply
+from codegen.description.read import read
 from codegen.documents import CodegenError
-from codegen.overlay import apply
-from codegen.reading import read
 
 DOCUMENT = {"a": {"b": [1, 2], "c": {"d": "old", "e": 1}}, "x/y": {"b": []}}
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from codegen.__main__ import main
-from codegen.changes import compare
-from codegen.description import load
-from codegen.render import render
-from codegen.report import version_bump
-from codegen.surface import surface
+from codegen.comparison.changes import compare
+from codegen.comparison.report import version_bump
+from codegen.comparison.surface import surface
+from codegen.description.load import load
+from codegen.rendering.models import render
 
 RECIPES = Path(__file__).parent / "recipes"
 BASE = RECIPES / "base.yaml"
@@ -54,5 +54,5 @@ def test_the_report_is_the_kept_one(name: str, capsys: pytest.CaptureFixture[str
 def test_the_kept_models_type_check(checker: list[str]) -> None:
     pytest.importorskip(checker[0], reason="type checkers are installed where typing is checked")
     command = [sys.executable, "-m", *checker, *map(str, sorted(RECIPES.glob("*.py")))]
-    run = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 -- fixed arguments
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stdout + run.stderr

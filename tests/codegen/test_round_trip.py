@@ -15,7 +15,7 @@ from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 
 from codegen import settings
-from codegen.reading import read
+from codegen.description.read import read
 from kaspi_delivery_async import models
 from kaspi_delivery_async._open_enum import OpenEnum
 
@@ -25,7 +25,7 @@ MODELS = [one for one in vars(models).values() if isinstance(one, type) and attr
 
 TEXT = st.text(st.characters(codec="utf-8"))
 OFFSETS = st.integers(-23 * 60, 23 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
-TIMES = st.datetimes(datetime(1000, 1, 2), datetime(9999, 12, 30), timezones=OFFSETS | st.just(UTC))  # noqa: DTZ001 -- bounds
+TIMES = st.datetimes(datetime(1000, 1, 2), datetime(9999, 12, 30), timezones=OFFSETS | st.just(UTC))
 
 
 def values(hint: Any, *, open_ended: bool) -> st.SearchStrategy[Any]:

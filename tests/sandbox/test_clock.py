@@ -6,7 +6,7 @@ import functools
 import pytest
 
 from kaspi_delivery_async.sandbox import Clock, Journey, Sandbox
-from tests.sandbox.support import Caller
+from tests.support.described_api import Caller
 
 QUICK = Journey(accept=(60, 60), pickup=(60, 60), transit=(60, 60), last_mile=(60, 60))
 

@@ -8,7 +8,7 @@ from aiohttp import web
 from openapi_spec_validator import validate
 
 from kaspi_delivery_async.sandbox import Clock, Sandbox
-from tests.sandbox.support import Caller, Receiver, control_description, order
+from tests.support.described_api import Caller, Receiver, control_description, order
 
 
 def test_the_description_is_valid_openapi() -> None:

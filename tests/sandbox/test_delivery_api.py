@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from kaspi_delivery_async.sandbox import Clock, Sandbox
-from tests.sandbox.support import Caller, order
+from tests.support.described_api import Caller, order
 
 
 async def test_the_documented_example_comes_out_as_documented() -> None:

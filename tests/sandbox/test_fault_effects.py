@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 
 from kaspi_delivery_async.sandbox import Clock, Fault, Sandbox
-from tests.sandbox.support import Caller, Received, Receiver, order, signature
+from tests.support.described_api import Caller, Received, Receiver, order, signature
 
 
 @pytest.mark.looptime

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kaspi_delivery_async.sandbox import Fault, FaultError, parse_fault
-from kaspi_delivery_async.sandbox.fault_plan import ArmedFault, arm, decide
+from kaspi_delivery_async.sandbox.faults.selection import ArmedFault, arm, decide
 
 API_TARGETS = st.sampled_from(["*", "create", "get", "cancel", "test-webhook"])
 EVENT_TARGETS = st.sampled_from(["webhook", "delivery.accepted", "delivery.cancelled"])

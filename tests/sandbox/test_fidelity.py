@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from schemathesis import GenerationMode
 
 from kaspi_delivery_async.sandbox import Sandbox
-from tests.sandbox.support import Caller, delivery_description
+from tests.support.described_api import Caller, delivery_description
 
 CASES = int(os.environ.get("FIDELITY_CASES", "25"))
 

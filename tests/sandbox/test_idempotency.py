@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kaspi_delivery_async.sandbox import Clock, Sandbox
-from kaspi_delivery_async.sandbox.idempotency import fingerprint
-from tests.sandbox.support import Caller, order
+from kaspi_delivery_async.sandbox.state.idempotency_keys import fingerprint
+from tests.support.described_api import Caller, order
 
 DAY = 24 * 3600
 

@@ -15,16 +15,16 @@ from hypothesis import strategies as st
 
 import kaspi_delivery_async.sandbox as package
 from kaspi_delivery_async.sandbox import Clock, ImpossibleMoveError, Journey, Sandbox, UnknownDeliveryError
-from kaspi_delivery_async.sandbox.api import DeliveryApi
-from kaspi_delivery_async.sandbox.journey import leg_seconds, promises
-from kaspi_delivery_async.sandbox.lifecycle import SEQUENCE, STATUSES, moves
-from kaspi_delivery_async.sandbox.records import Log
-from tests.sandbox.support import Caller, Receiver
+from kaspi_delivery_async.sandbox.deliveries.journey import leg_seconds, promises
+from kaspi_delivery_async.sandbox.deliveries.lifecycle import SEQUENCE, STATUSES, moves
+from kaspi_delivery_async.sandbox.http.delivery_api import DeliveryApi
+from kaspi_delivery_async.sandbox.state.logs import Log
+from tests.support.described_api import Caller, Receiver
 
 
 def test_the_sandbox_imports_nothing_else_of_the_package() -> None:
     """It is the other side: shared code would share its bugs."""
-    for file in Path(inspect.getfile(package)).parent.glob("*.py"):
+    for file in Path(inspect.getfile(package)).parent.rglob("*.py"):
         for node in ast.walk(ast.parse(file.read_text("utf-8"))):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             if isinstance(node, ast.ImportFrom):

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from kaspi_delivery_async.sandbox import Clock, Journey, Sandbox
-from kaspi_delivery_async.sandbox.storage import SqliteStorage
-from tests.sandbox.support import Caller, Elsewhere, Receiver, order
+from kaspi_delivery_async.sandbox.state.storage import SqliteStorage
+from tests.support.described_api import Caller, Elsewhere, Receiver, order
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ import aiohttp
 import pytest
 
 from kaspi_delivery_async.sandbox import Clock, Sandbox
-from tests.sandbox.support import Caller, Receiver, delivery_description, signature
-from tests.support.silence import silent_server
+from tests.support.described_api import Caller, Receiver, delivery_description, signature
+from tests.support.silent_server import silent_server
 
 DAY = 24 * 3600
 SCHEDULE = [0, 60, 180, 420, 900, 1860, 3780, 7620, 15300, 30660, 61380]

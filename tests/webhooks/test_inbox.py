@@ -17,9 +17,9 @@ from kaspi_delivery_async import (
     WebhookVerificationError,
 )
 from kaspi_delivery_async.webhooks import MemoryStore, Store, WebhookInbox, WebhookVerifier
-from kaspi_delivery_async.webhooks.records import Lease, Message, State, Verdict
+from kaspi_delivery_async.webhooks.stored_events import Lease, Message, State, Verdict
 from kaspi_delivery_async.webhooks.worker import LEASE, PRUNING, RETENTION
-from tests.webhooks.messages import NOW, SECRET, body, headers
+from tests.support.webhook_messages import NOW, SECRET, body, headers
 
 POLICY = RetryPolicy(max_attempts=3, base=10.0, cap=15.0)
 

@@ -10,15 +10,16 @@ import attrs
 import pytest
 
 from kaspi_delivery_async import DeliveryWebhook, StatusHub
-from kaspi_delivery_async._postgresql import connect
-from kaspi_delivery_async.webhook_verifier import read_event
-from kaspi_delivery_async.webhooks import WebhookInbox, WebhookVerifier, notifications
-from kaspi_delivery_async.webhooks.notifications import CHANNEL, LONGEST_PAYLOAD, payload
-from kaspi_delivery_async.webhooks.sql import SqlStore
+from kaspi_delivery_async._database.postgresql import connect
+from kaspi_delivery_async.webhooks import WebhookInbox, WebhookVerifier
+from kaspi_delivery_async.webhooks.stores import postgresql_notify
+from kaspi_delivery_async.webhooks.stores.postgresql_notify import CHANNEL, LONGEST_PAYLOAD, payload
+from kaspi_delivery_async.webhooks.stores.sql import SqlStore
+from kaspi_delivery_async.webhooks.verifier import read_event
 from kaspi_delivery_async.webhooks.worker import LEASE
-from tests.webhooks.messages import SECRET, body, headers
+from tests.support.webhook_messages import SECRET, body, headers
 
-VICTIM = Path(__file__).with_name("victim.py")
+VICTIM = Path(__file__).parents[1] / "support" / "hanging_receiver.py"
 
 
 async def receive(inbox: WebhookInbox, **fields: Any) -> None:
@@ -43,13 +44,13 @@ async def listeners(url: str) -> int:
 
 async def until_listened_to(url: str) -> None:
     async with asyncio.timeout(30):
-        while not await listeners(url):  # noqa: ASYNC110 - another process's state has no event
+        while not await listeners(url):
             await asyncio.sleep(0.02)
 
 
 async def until_logged(text: str, caplog: pytest.LogCaptureFixture, *, times: int = 1) -> None:
     async with asyncio.timeout(30):
-        while caplog.text.count(text) < times:  # noqa: ASYNC110 - what is logged has no event
+        while caplog.text.count(text) < times:
             await asyncio.sleep(0.01)
 
 
@@ -79,10 +80,10 @@ async def test_a_killed_workers_events_are_handled_by_the_next(location: str) ->
     await receiver.aclose()
 
 
-async def test_an_event_that_another_process_stored_is_heard_of(postgres: str) -> None:
+async def test_an_event_that_another_process_stored_is_heard_of(postgresql_url: str) -> None:
     hub = StatusHub()
-    async with inbox_at(postgres, hub=hub) as listening, inbox_at(postgres) as receiving:
-        await until_listened_to(postgres)
+    async with inbox_at(postgresql_url, hub=hub) as listening, inbox_at(postgresql_url) as receiving:
+        await until_listened_to(postgresql_url)
         with hub.listen("dlv_☃") as queue:
             await receive(receiving, delivery_id="dlv_☃", status="accepted")
             async with asyncio.timeout(30):
@@ -93,13 +94,13 @@ async def test_an_event_that_another_process_stored_is_heard_of(postgres: str) -
 
 
 async def test_listening_survives_strange_notifications_and_lost_connections(
-    postgres: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    postgresql_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(notifications, "RECONNECTION", 0.01)
+    monkeypatch.setattr(postgresql_notify, "RECONNECTION", 0.01)
     hub = StatusHub()
-    async with inbox_at(postgres, hub=hub), inbox_at(postgres) as receiving:
-        await until_listened_to(postgres)
-        other = await connect(postgres)
+    async with inbox_at(postgresql_url, hub=hub), inbox_at(postgresql_url) as receiving:
+        await until_listened_to(postgresql_url)
+        other = await connect(postgresql_url)
         await other.execute(f"NOTIFY {CHANNEL}, 'something else'")
         await until_logged("is none of ours", caplog)
         await other.execute(
@@ -108,7 +109,7 @@ async def test_listening_survives_strange_notifications_and_lost_connections(
         )
         await other.close()
         await until_logged("listening again", caplog)
-        await until_listened_to(postgres)
+        await until_listened_to(postgresql_url)
         with hub.listen("dlv_1") as queue:
             await receive(receiving)
             async with asyncio.timeout(30):
@@ -118,7 +119,7 @@ async def test_listening_survives_strange_notifications_and_lost_connections(
 async def test_a_server_that_cannot_be_reached_is_tried_again(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(notifications, "RECONNECTION", 0.01)
+    monkeypatch.setattr(postgresql_notify, "RECONNECTION", 0.01)
     following = asyncio.create_task(SqlStore("postgresql://me:hunter2@127.0.0.1:1/db").follow(lambda _: None))
     await until_logged("cannot be listened to", caplog, times=3)
     following.cancel()
@@ -132,8 +133,8 @@ async def test_sqlite_tells_no_other_process(tmp_path: Path) -> None:
     await SqlStore(tmp_path / "events.sqlite").follow(lambda _: None)
 
 
-async def test_events_too_long_to_announce_are_stored_all_the_same(postgres: str) -> None:
-    inbox = inbox_at(postgres)
+async def test_events_too_long_to_announce_are_stored_all_the_same(postgresql_url: str) -> None:
+    inbox = inbox_at(postgresql_url)
     await receive(inbox, event_id="long", delivery_id="d" * 20_000)
     await receive(inbox, event_id="odd \0 id", delivery_id="nul \0")
 

@@ -12,10 +12,11 @@ from yarl import URL
 
 from kaspi_delivery_async import DeliveryStatus, DeliveryWebhook
 from kaspi_delivery_async.sandbox import Sandbox
-from kaspi_delivery_async.webhooks import MemoryStore, WebhookInbox, WebhookVerifier, answers
-from kaspi_delivery_async.webhooks.records import Message
-from tests.webhooks.apps import SERVERS, Serve
-from tests.webhooks.messages import SECRET, body, headers
+from kaspi_delivery_async.webhooks import MemoryStore, WebhookInbox, WebhookVerifier
+from kaspi_delivery_async.webhooks.receivers import responses
+from kaspi_delivery_async.webhooks.stored_events import Message
+from tests.support.receiver_apps import SERVERS, Serve
+from tests.support.webhook_messages import SECRET, body, headers
 
 
 class SlowStore(MemoryStore):
@@ -168,13 +169,13 @@ async def test_a_store_that_is_down_is_answered_503_without_details(
 async def test_a_store_that_hangs_is_answered_503_in_time(
     serve: Serve, session: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(answers, "STORE_LIMIT", 0.05)
+    monkeypatch.setattr(responses, "STORE_LIMIT", 0.05)
     async with serve(inbox_with(SlowStore())) as url:
         assert await post(session, url, body()) == (503, {"result": "not_stored"})
 
 
 def test_a_hanging_store_is_given_up_within_the_vendors_limit() -> None:
-    assert answers.STORE_LIMIT < 5.0
+    assert responses.STORE_LIMIT < 5.0
 
 
 async def test_a_missing_media_type_is_left_to_the_signature(serve: Serve) -> None:

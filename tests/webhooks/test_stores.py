@@ -6,8 +6,8 @@ import attrs
 import pytest
 
 from kaspi_delivery_async.webhooks import DeadLetter, Store, Totals
-from kaspi_delivery_async.webhooks.records import Lease, Message, State, Verdict
-from tests.webhooks.messages import body
+from kaspi_delivery_async.webhooks.stored_events import Lease, Message, State, Verdict
+from tests.support.webhook_messages import body
 
 DONE = Verdict(state=State.HANDLED)
 

@@ -11,7 +11,9 @@ _NUMBERS = frozenset({"parcel.weightGrams", "parcel.valueKzt"})
 
 def bundled_orders() -> list[DeliveryRequest]:
     """Read the orders of the CSV file beside this module; its columns are the paths of an order's fields."""
-    lines = files("kaspi_delivery_async.cli.demo").joinpath("orders.csv").read_text(encoding="utf-8").splitlines()
+    lines = (
+        files("kaspi_delivery_async.cli.demo.command").joinpath("orders.csv").read_text(encoding="utf-8").splitlines()
+    )
     return [from_dict(DeliveryRequest, _nested(row)) for row in csv.DictReader(lines)]
 
 

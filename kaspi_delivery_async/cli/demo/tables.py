@@ -8,7 +8,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from kaspi_delivery_async.cli.demo.scene import Entry, Scene
+from kaspi_delivery_async.cli.demo.snapshot import Entry, Scene
 from kaspi_delivery_async.cli.output import STATUS_STYLES, printable, status_text
 from kaspi_delivery_async.models import DeliveryStatus
 from kaspi_delivery_async.status import SEQUENCE

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from kaspi_delivery_async.cli.demo.scene import Entry, Scene
+from kaspi_delivery_async.cli.demo.snapshot import Entry, Scene
 from kaspi_delivery_async.cli.demo.tables import headline, live_table, summary
 from kaspi_delivery_async.cli.output import change_text, change_values
 from kaspi_delivery_async.tracking import StatusChange

@@ -1,0 +1,1 @@
+"""Rounds, instruction counts, charts and limits."""

@@ -1,0 +1,1 @@
+"""Reading a description: bundle, overlay, validate, names."""

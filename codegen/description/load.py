@@ -1,0 +1,34 @@
+"""Makes a description ready for the generator: read, overlaid, bundled, checked, each schema named."""
+
+from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+from codegen.description import overlay as overlays
+from codegen.description.bundle import bundle
+from codegen.description.naming import named
+from codegen.description.read import is_url, read
+from codegen.description.validate import check_form, check_schemas, check_version
+from codegen.documents import Object
+
+
+def load(source: str, *, overlay: str | None = None, allow_remote: bool = False) -> Object:
+    """Return the description at a path or URL with local references only and every schema under a name.
+
+    `overlay` is the path or URL of an overlay to apply first; `allow_remote` follows references to other documents.
+    Raises CodegenError for anything that stands in the way.
+    """
+    document = read(source)
+    check_version(document)
+    if overlay is not None:
+        document = overlays.apply(read(overlay), document)
+    base = source if is_url(source) else Path(source).resolve().as_uri()
+    document = bundle(document, base=base, read=_read_uri, allow_remote=allow_remote)
+    check_form(document)
+    document = named(document)
+    check_schemas(document)
+    return document
+
+
+def _read_uri(uri: str) -> Object:
+    return read(url2pathname(urlsplit(uri).path) if uri.startswith("file:") else uri)

@@ -1,0 +1,1 @@
+"""SQLite and PostgreSQL for the inbox, the journal and the outbox."""

@@ -1,0 +1,166 @@
+"""Opens the SQLite file or PostgreSQL database that the inbox and the journal keep their tables in.
+
+A location is a file's path, or a URL: ``postgresql://…`` or ``sqlite:///…``. Several components and
+several processes may share one; each component's tables are created on first use, and their
+version is written down beside them, so that a later release knows what it finds.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import contextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Protocol, Self, TypeVar
+
+import attrs
+
+from kaspi_delivery_async._extras import missing_extra
+from kaspi_delivery_async.errors import ConfigurationError, StorageError
+
+try:
+    from sqlalchemy import Column, Integer, MetaData, String, Table, insert, select, text
+    from sqlalchemy.exc import DBAPIError
+except ImportError as _missing:
+    raise missing_extra(
+        "store", "postgres", needs="SQLAlchemy", purpose="storing events or orders in a database"
+    ) from _missing
+
+from kaspi_delivery_async._database import postgresql, sqlite
+from kaspi_delivery_async._database.location import DatabaseLocation, parse_location
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable, Generator
+
+    from sqlalchemy import Connection
+
+T = TypeVar("T")
+
+
+_VERSIONS = Table(
+    sqlite.VERSIONS_TABLE,
+    MetaData(),
+    Column("component", String(64), primary_key=True),
+    Column("version", Integer, nullable=False),
+)
+
+# Only one process at a time may look for tables and create them; the number is arbitrary, but for ever the same.
+_CREATION_LOCK = text("SELECT pg_advisory_xact_lock(7420191128)")
+
+
+@attrs.frozen(kw_only=True)
+class Schema:
+    """The tables of one component."""
+
+    component: str
+    """Its name, such as ``inbox``: at most 64 characters, for ever the same."""
+    version: int
+    """Counts up whenever the tables change."""
+    tables: MetaData
+
+
+class _Engine(Protocol):
+    """What runs transactions."""
+
+    name: str
+    """What messages call it."""
+    is_postgresql: bool
+    failures: tuple[type[Exception], ...]
+    """What it raises when it fails."""
+
+    async def prepare(self) -> None: ...
+    async def run(self, work: Callable[[Connection], T], *, writes: bool) -> T: ...
+    async def close(self) -> None: ...
+
+
+class Database:
+    """An open database with the tables of one component; for one event loop.
+
+    A transaction is a function of SQLAlchemy's `Connection`, committed when it returns and rolled
+    back by an exception. It runs beside the event loop on SQLite: keep it to itself, and short.
+    """
+
+    def __init__(self, place: DatabaseLocation) -> None:
+        """Connect to nothing yet; use `open`."""
+        self._engine: _Engine = (
+            postgresql.PostgresqlDatabase(place) if isinstance(place, str) else sqlite.SqliteFile(place)
+        )
+        self.is_postgresql: bool = self._engine.is_postgresql
+        """Whether it is PostgreSQL, and not SQLite."""
+
+    @classmethod
+    async def open(cls, location: str | os.PathLike[str], schema: Schema) -> Self:
+        """Open a database, creating the file (mode 0600) and the component's tables where they do not exist.
+
+        Raises `ConfigurationError` for what has to be put right by hand: a path or server that cannot
+        be used, another program's file, tables of another version, a package that is not installed;
+        `StorageError` for what may pass.
+        """
+        place = parse_location(location)
+        database = cls(place)
+        try:
+            with database._translated():
+                await database._engine.prepare()
+            await database.write(partial(_create, schema=schema, name=database._engine.name))
+        except StorageError as error:
+            await database.close()
+            if (postgresql if database.is_postgresql else sqlite).is_lasting(error.__cause__):
+                raise ConfigurationError(str(error)) from error.__cause__
+            raise
+        except ValueError as error:
+            await database.close()
+            raise ConfigurationError("the PostgreSQL URL cannot be read; it is postgresql://user@host/name") from error
+        except BaseException:
+            await database.close()
+            raise
+        return database
+
+    async def read(self, work: Callable[[Connection], T]) -> T:
+        """Run a transaction that only reads; raises `StorageError`."""
+        with self._translated():
+            return await self._engine.run(work, writes=False)
+
+    async def write(self, work: Callable[[Connection], T]) -> T:
+        """Run a transaction that may write; on SQLite no other process writes meanwhile. Raises `StorageError`."""
+        with self._translated():
+            return await self._engine.run(work, writes=True)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._engine.close()
+
+    @contextmanager
+    def _translated(self) -> Generator[None]:
+        try:
+            yield
+        except self._engine.failures as error:
+            # With the driver's own error, if there is one: it tells what happened, and quotes no parameters.
+            cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
+            raise StorageError(f"{self._engine.name} cannot be used: {_reason(cause)}") from cause
+
+
+def _create(connection: Connection, *, schema: Schema, name: str) -> None:
+    if connection.dialect.name == "postgresql":
+        connection.execute(_CREATION_LOCK)
+    _VERSIONS.metadata.create_all(connection)
+    known = _VERSIONS.c.component == schema.component
+    version = connection.scalar(select(_VERSIONS.c.version).where(known))
+    if version is None:
+        schema.tables.create_all(connection)
+        connection.execute(insert(_VERSIONS).values(component=schema.component, version=schema.version))
+    elif version != schema.version:
+        age = "a newer" if version > schema.version else "an older"
+        raise ConfigurationError(
+            f"the tables of {schema.component} in {name} have version {version}, made by {age} kaspi-delivery-async; "
+            f"this one reads version {schema.version}: use the release that made them, or another database"
+        )
+
+
+def _reason(cause: BaseException) -> str:
+    """Say what went wrong; PostgreSQL's own words may quote what was written, and are left out."""
+    if isinstance(cause, sqlite3.Error):
+        return str(cause)
+    if isinstance(cause, OSError) and cause.strerror:
+        return cause.strerror
+    sqlstate: str | None = getattr(cause, "sqlstate", None)
+    return f"SQLSTATE {sqlstate}" if sqlstate else type(cause.__cause__ or cause).__name__

@@ -1,0 +1,1 @@
+"""One HTTP exchange. The only folder that touches aiohttp's client."""

@@ -1,0 +1,64 @@
+"""HTTP headers: the characters that a value may hold, ``Retry-After`` and ``X-Idempotent-Replay``."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING
+
+from multidict import CIMultiDict, CIMultiDictProxy
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+LONGEST_RETRY_AFTER = 1e9
+"""Seconds, about 30 years: stands for every larger number, so that arithmetic on it stays finite."""
+
+
+_CASELESS = (CIMultiDictProxy, CIMultiDict)
+
+
+_SECONDS = re.compile(r"[0-9]+(\.[0-9]+)?")
+
+
+def is_replay(headers: Mapping[str, str]) -> bool:
+    """Whether the server answered with a result it had kept under the idempotency key (Source: GS AU)."""
+    return _header(headers, "X-Idempotent-Replay").lower() == "true"
+
+
+def parse_retry_after(headers: Mapping[str, str]) -> float | None:
+    """Return the seconds that ``Retry-After`` asks for, 0 or more; None if it is absent or makes no sense.
+
+    A date is compared with the answer's own ``Date`` where there is one, so that a wrong clock on
+    this side neither shortens nor stretches the wait.
+    """
+    text = _header(headers, "Retry-After").strip()
+    if _SECONDS.fullmatch(text):
+        return min(float(text), LONGEST_RETRY_AFTER)
+    moment = _http_date(text)
+    if moment is None:
+        return None
+    now = _http_date(_header(headers, "Date")) or datetime.now(UTC)
+    return max(0.0, (moment - now).total_seconds())
+
+
+def _header(headers: Mapping[str, str], name: str) -> str:
+    """Look a header up in any case; plain dicts are welcome beside case-insensitive ones."""
+    if isinstance(headers, _CASELESS):
+        return headers.get(name, "")
+    return next((text for key, text in headers.items() if key.lower() == name.lower()), "")
+
+
+def _http_date(text: str) -> datetime | None:
+    try:
+        moment = parsedate_to_datetime(text)
+    except (ValueError, TypeError, OverflowError, IndexError):
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def is_visible_ascii(text: str) -> bool:
+    """Whether every character is printable ASCII and none is a blank; false for an empty text."""
+    return text.isascii() and text.isprintable() and " " not in text and text != ""

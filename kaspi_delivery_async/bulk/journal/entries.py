@@ -1,0 +1,41 @@
+"""Entries and totals of a journal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import attrs
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+from kaspi_delivery_async.bulk.order import OrderState
+
+
+@attrs.frozen(kw_only=True)
+class JournalEntry:
+    """An order as the journal knows it; times are Unix seconds."""
+
+    order_id: str
+    key: str
+    fingerprint: str
+    state: OrderState = attrs.field(converter=OrderState)
+    place: str
+    sent_at: float | None
+    """When it may first have left; the age of its key counts from here."""
+    updated_at: float
+    delivery_id: str | None
+    tracking_url: str | None
+    error: str | None
+
+
+@attrs.frozen(kw_only=True)
+class JournalTotals:
+    """How many orders a journal holds."""
+
+    environment: str | None
+    """Host of the API that they are for; None while nothing was sent."""
+    orders: Mapping[OrderState, int]
+    """For every state, those with 0 included."""
+    oldest_sent_at: float | None
+    """When the oldest unanswered order may first have left: Unix seconds; None if there is none."""

@@ -1,0 +1,253 @@
+"""The journal's tables, the same on SQLite and PostgreSQL, and every statement on them."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import (
+    JSON,
+    Column,
+    Float,
+    LargeBinary,
+    Table,
+    Text,
+    and_,
+    bindparam,
+    case,
+    cast,
+    delete,
+    func,
+    literal,
+    null,
+    or_,
+    select,
+    true,
+    type_coerce,
+    update,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+
+from kaspi_delivery_async.bulk.journal.tables import environments, orders, owners
+from kaspi_delivery_async.bulk.order import UNFINISHED, OrderState
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from sqlalchemy import Delete, Executable, Subquery, TableValuedAlias, Update
+
+
+_row = orders.c
+_UNFINISHED = sorted(UNFINISHED)
+
+
+def _insert(table: Table, *, is_postgresql: bool) -> postgresql.Insert | sqlite.Insert:
+    return postgresql.insert(table) if is_postgresql else sqlite.insert(table)
+
+
+def _given(*columns: Column[Any], is_postgresql: bool) -> TableValuedAlias | Subquery:
+    """Take rows as one parameter, ``rows``: JSON, a list of objects, in bytes.
+
+    However many there are, it stays the same statement, and the driver is asked only once. As bytes they
+    stay out of the driver's log.
+    """
+    rows = bindparam("rows", type_=LargeBinary)
+    if is_postgresql:
+        records = func.json_to_recordset(cast(func.convert_from(rows, "UTF8"), JSON))
+        return records.table_valued(*columns).render_derived(with_types=True)
+    row = func.json_each(cast(rows, Text)).table_valued("value").c.value
+    fields = (func.json_extract(row, f"$.{column.name}") for column in columns)
+    return select(
+        *(type_coerce(field, column.type).label(column.name) for field, column in zip(fields, columns, strict=True))
+    ).subquery()
+
+
+@cache
+def insert_new(*, is_postgresql: bool) -> Executable:
+    """Insert orders that are not known yet, as sent; returns the keys of those that were inserted.
+
+    Parameters ``run``, ``owner``, ``now``, and ``rows`` with ``key``, ``order_id``, ``fingerprint``, ``body`` and
+    ``place``, in the order in which they are locked.
+    """
+    names = ("key", "order_id", "fingerprint", "body", "place")
+    given = _given(*(Column(name, Text) for name in names), is_postgresql=is_postgresql)
+    now = bindparam("now", type_=Float(53))
+    added = select(
+        *given.c,
+        literal(OrderState.SENT.value),
+        bindparam("run", type_=_row.run.type),
+        bindparam("owner", type_=_row.owner.type),
+        now,
+        now,
+    ).where(true())  # without a condition SQLite would take ON CONFLICT for a part of the select
+    return (
+        _insert(orders, is_postgresql=is_postgresql)
+        .from_select([*names, "state", "run", "owner", "sent_at", "updated_at"], added)
+        .on_conflict_do_nothing()
+        .returning(_row.key)
+    )
+
+
+def lock_known(keys: Collection[str], *, now: float) -> Executable:
+    """Read known orders, and keep other processes from changing them until the transaction ends."""
+    alive = select(owners.c.owner).where(owners.c.owner == _row.owner, owners.c.alive_until > now).exists()
+    return (
+        select(
+            _row.key,
+            _row.state,
+            _row.fingerprint,
+            _row.run,
+            _row.place,
+            _row.sent_at,
+            _row.delivery_id,
+            _row.tracking_url,
+            _row.error,
+            alive.label("leased"),
+        )
+        .where(_row.key.in_(keys))
+        .order_by(_row.key)  # everyone in the same order, so that nobody waits in a circle
+        .with_for_update(of=orders)
+    )
+
+
+def take() -> Update:
+    """Take known orders to send them; parameters ``b_key``, ``run``, ``place``, ``owner``, ``sent_at``, ``updated_at``.
+
+    An earlier ``sent_at`` stays: the age of the key counts from there.
+    """
+    return (
+        update(orders)
+        .where(_row.key == bindparam("b_key"))
+        .values(
+            state=OrderState.SENT,
+            run=bindparam("run"),
+            place=bindparam("place"),
+            owner=bindparam("owner"),
+            sent_at=func.coalesce(_row.sent_at, bindparam("sent_at")),
+            updated_at=bindparam("updated_at"),
+        )
+    )
+
+
+def meet() -> Update:
+    """Write down where a known order was met; parameters ``b_key``, ``run``, ``place``."""
+    return update(orders).where(_row.key == bindparam("b_key")).values(run=bindparam("run"), place=bindparam("place"))
+
+
+def doubt() -> Update:
+    """Give up orders that may have arrived; parameters as of `meet`, and ``updated_at``."""
+    return (
+        update(orders)
+        .where(_row.key == bindparam("b_key"))
+        .values(
+            state=OrderState.IN_DOUBT,
+            body=None,
+            owner=None,
+            run=bindparam("run"),
+            place=bindparam("place"),
+            updated_at=bindparam("updated_at"),
+        )
+    )
+
+
+def lock(keys: Collection[str]) -> Executable:
+    """Keep other processes from changing orders until the transaction ends."""
+    return select(_row.key).where(_row.key.in_(keys)).order_by(_row.key).with_for_update()
+
+
+@cache
+def end(*, is_postgresql: bool) -> Update:
+    """Write down what became of orders that were sent.
+
+    A delivery that the API says it made is made, whatever was believed before. Anything else stands back behind a
+    webhook, and behind a run that has taken the order because this one showed no life.
+
+    Parameters ``b_owner``, ``now``, and ``rows`` with ``key``, ``state``, ``sent_at``, ``delivery_id``,
+    ``tracking_url`` and ``error``.
+    """
+    told = ("state", "sent_at", "delivery_id", "tracking_url", "error")
+    given = _given(
+        *(Column(name, Float(53) if name == "sent_at" else Text) for name in ("key", *told)),
+        is_postgresql=is_postgresql,
+    )
+    is_ours = and_(_row.state == OrderState.SENT, _row.owner == bindparam("b_owner"))
+    return (
+        update(orders)
+        .where(_row.key == given.c.key, or_(given.c.state == OrderState.CREATED, is_ours))
+        .values(
+            owner=None,
+            body=case((given.c.state.in_(_UNFINISHED), _row.body), else_=null()),
+            updated_at=bindparam("now"),
+            **{name: given.c[name] for name in told},
+        )
+    )
+
+
+def settle(*, key: str, order_id: str, delivery_id: str, now: float) -> Update:
+    """Write down that an order turned out to be made."""
+    return (
+        update(orders)
+        .where(_row.key == key, _row.order_id == order_id, _row.state.in_([*_UNFINISHED, OrderState.IN_DOUBT]))
+        .values(state=OrderState.CREATED, delivery_id=delivery_id, body=None, owner=None, error=None, updated_at=now)
+    )
+
+
+def unfinished(*, after: str, limit: int) -> Executable:
+    """Read a page of the orders that another run takes up."""
+    return (
+        select(_row.key, _row.place, _row.body)
+        .where(_row.state.in_(_UNFINISHED), _row.key > after)
+        .order_by(_row.key)
+        .limit(limit)
+    )
+
+
+def entries(*, after: str, limit: int) -> Executable:
+    """Read a page of all orders; returns the fields of `JournalEntry`."""
+    return (
+        select(
+            _row.key,
+            _row.order_id,
+            _row.fingerprint,
+            _row.state,
+            _row.place,
+            _row.sent_at,
+            _row.updated_at,
+            _row.delivery_id,
+            _row.tracking_url,
+            _row.error,
+        )
+        .where(_row.key > after)
+        .order_by(_row.key)
+        .limit(limit)
+    )
+
+
+def totals() -> Executable:
+    """Count orders by state, and find when the oldest of each may first have left."""
+    return select(_row.state, func.count(), func.min(_row.sent_at)).group_by(_row.state)
+
+
+def keep_alive(owner: str, *, until: float, is_postgresql: bool) -> Executable:
+    """Say that an owner is alive."""
+    statement = _insert(owners, is_postgresql=is_postgresql).values(owner=owner, alive_until=until)
+    return statement.on_conflict_do_update(index_elements=["owner"], set_={"alive_until": until})
+
+
+def retire(owner: str, *, now: float) -> Delete:
+    """Forget an owner that has ended, and those that were lost."""
+    return delete(owners).where((owners.c.owner == owner) | (owners.c.alive_until < now))
+
+
+def choose_environment(environment: str, *, is_postgresql: bool) -> Executable:
+    """Write down what the journal is for, unless that is known."""
+    return (
+        _insert(environments, is_postgresql=is_postgresql)
+        .values(number=1, environment=environment)
+        .on_conflict_do_nothing()
+    )
+
+
+def environment() -> Executable:
+    """Read what the journal is for."""
+    return select(environments.c.environment)

@@ -1,0 +1,82 @@
+"""Shows a bulk run: progress while it goes on, a file of results, and a summary at the end."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from rich.text import Text
+
+from kaspi_delivery_async.bulk import JournalEntry, JournalTotals, OrderState, Result
+from kaspi_delivery_async.cli.output import printable
+
+_STYLES: Mapping[OrderState, str] = MappingProxyType({
+    OrderState.CREATED: "green",
+    OrderState.REJECTED: "red",
+    OrderState.FAILED: "red",
+    OrderState.SENT: "yellow",
+    OrderState.IN_DOUBT: "yellow",
+    OrderState.PENDING: "default",
+})  # fmt: skip
+
+_MEANINGS: Mapping[OrderState, str] = MappingProxyType({
+    OrderState.CREATED: "delivery made",
+    OrderState.REJECTED: "refused by the API",
+    OrderState.FAILED: "not sent",
+    OrderState.SENT: "unanswered; the next run asks again under the same key",
+    OrderState.IN_DOUBT: "unanswered for more than 23 h; a webhook settles it",
+    OrderState.PENDING: "still to be sent",
+})  # fmt: skip
+
+
+def states_text(counts: Mapping[OrderState, int]) -> Text:
+    """Show how many orders are in which state."""
+    lines = [
+        Text.assemble((f"{counts[state]:>9} ", _STYLES[state]), f"{state.value:<9} ", (_MEANINGS[state], "dim"))
+        for state in OrderState
+        if counts[state]
+    ]
+    return Text("\n").join(lines) if lines else Text("no orders")
+
+
+def totals_values(totals: JournalTotals) -> dict[str, object]:
+    """Describe a journal for programs."""
+    return {
+        "environment": totals.environment,
+        **{state.value: count for state, count in totals.orders.items()},
+        "oldestUnansweredAt": totals.oldest_sent_at,
+    }
+
+
+def totals_text(totals: JournalTotals) -> Text:
+    """Describe a journal for people."""
+    heading = f"orders for {totals.environment}" if totals.environment else "nothing was sent yet"
+    return Text.assemble((printable(heading), "bold"), "\n", states_text(totals.orders))
+
+
+def result_values(result: Result) -> dict[str, object]:
+    """Describe a result for programs."""
+    return {
+        "place": result.place,
+        "orderId": result.order_id,
+        "state": result.state.value,
+        "deliveryId": result.delivery_id,
+        "trackingUrl": result.tracking_url,
+        "replayed": result.replayed,
+        "known": result.known,
+        "error": result.error,
+        "errorType": result.error_type,
+    }
+
+
+def entry_values(entry: JournalEntry) -> dict[str, object]:
+    """Describe a journal's order for programs, and as a row of the exported table."""
+    return {
+        "orderId": entry.order_id,
+        "state": entry.state.value,
+        "deliveryId": entry.delivery_id,
+        "trackingUrl": entry.tracking_url,
+        "idempotencyKey": entry.key,
+        "place": entry.place,
+        "sentAt": entry.sent_at,
+        "updatedAt": entry.updated_at,
+        "error": entry.error,
+    }

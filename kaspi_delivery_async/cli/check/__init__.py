@@ -1,0 +1,1 @@
+"""The ``kaspi-delivery check`` command."""

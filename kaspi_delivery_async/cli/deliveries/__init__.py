@@ -1,0 +1,1 @@
+"""The commands for single deliveries: create, get, cancel, watch."""

@@ -1,0 +1,1 @@
+"""The sandbox over HTTP: the documented API and the control API."""

@@ -1,0 +1,89 @@
+"""One HTTP exchange as plain data: what was asked, what is answered, and why it is refused."""
+
+from collections.abc import Mapping
+
+import attrs
+
+from kaspi_delivery_async.sandbox import wire_format
+
+JSON = "application/json"
+MAX_BODY = 1024 * 1024
+"""The longest body that is read, in bytes."""
+
+
+@attrs.frozen(kw_only=True)
+class Call:
+    """A request whose body has been read."""
+
+    method: str
+    segments: tuple[str, ...]
+    """The path below the API's root, split at its slashes and then percent-decoded."""
+    query: Mapping[str, tuple[str, ...]]
+    headers: Mapping[str, str] = attrs.field(repr=False)
+    """Case-insensitive."""
+    body: bytes = attrs.field(repr=False)
+
+
+@attrs.frozen(kw_only=True)
+class Answer:
+    """A response."""
+
+    status: int
+    body: bytes
+    headers: tuple[tuple[str, str], ...] = ()
+    content_type: str = JSON
+
+
+class RefusedError(Exception):
+    """The request is refused with a status, a machine-readable code and a message for people."""
+
+    def __init__(self, status: int, code: str, message: str, headers: tuple[tuple[str, str], ...] = ()) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.message = message
+        self.headers = headers
+
+
+def answer(status: int, value: object, *, headers: tuple[tuple[str, str], ...] = ()) -> Answer:
+    """Answer with a value as JSON."""
+    return Answer(status=status, body=wire_format.dumps(value), headers=headers)
+
+
+def refusal(error: RefusedError) -> Answer:
+    """Answer a refused request. Source: RF for the form of the body."""
+    return answer(error.status, {"code": error.code, "message": error.message}, headers=error.headers)
+
+
+def bad_request(message: str) -> RefusedError:
+    """Make the refusal of a request that is not well-formed."""
+    return RefusedError(400, "bad_request", message)
+
+
+def not_found(message: str) -> RefusedError:
+    """Make the refusal of a request for something that is not there."""
+    return RefusedError(404, "not_found", message)
+
+
+def method_not_allowed(method: str, allowed: str) -> RefusedError:
+    """Make the refusal of a method that the path does not have."""
+    message = f"{method} is not offered here; allowed: {allowed}"
+    return RefusedError(405, "method_not_allowed", message, (("Allow", allowed),))
+
+
+def json_body(call: Call) -> object:
+    """Parse the body of a call.
+
+    Raises:
+        RefusedError: 415 if it is not declared as JSON, 400 if it is empty or no JSON.
+
+    """
+    if not call.body:
+        raise bad_request("$: expected an object, got an empty body")
+    declared = call.headers.get("Content-Type", "")
+    if declared != JSON and declared.partition(";")[0].strip().lower() != JSON:
+        raise RefusedError(415, "unsupported_media_type", f"Content-Type: expected {JSON}, got {declared!r}")
+    try:
+        return wire_format.loads(call.body)
+    except ValueError as error:
+        raise bad_request(f"$: the body is not valid JSON: {error}") from None

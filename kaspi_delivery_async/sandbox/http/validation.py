@@ -1,0 +1,161 @@
+"""Checks of what callers send: each takes parsed JSON and gives back the documented part, or refuses it by its path."""
+
+from typing import cast
+
+from kaspi_delivery_async.sandbox.deliveries import lifecycle
+from kaspi_delivery_async.sandbox.http.messages import RefusedError, bad_request
+from kaspi_delivery_async.sandbox.webhooks.urls import url_problem
+
+Object = dict[str, object]
+
+MAX_KEY_LENGTH = 255
+"""Of an idempotency key, in characters. No length is documented; this one lets any sensible key pass."""
+
+_NAMES: dict[type, str] = {
+    str: "a string",
+    bool: "a boolean",
+    int: "a number",
+    float: "a number",
+    list: "an array",
+    dict: "an object",
+}
+
+
+def delivery_request(value: object) -> tuple[str, Object]:
+    """Check the body of a create and give the order's id and its documented fields. Source: RF.
+
+    Raises:
+        RefusedError: 400 that names the path of the first wrong field.
+
+    """
+    body = _object(value, "$")
+    order_id = _string(body, "externalOrderId", "$")
+    if not order_id:
+        raise bad_request("$.externalOrderId: must not be empty")
+    order: Object = {
+        "externalOrderId": order_id,
+        "pickup": _location(body, "pickup"),
+        "dropoff": _location(body, "dropoff"),
+        "parcel": _parcel(body),
+    }
+    return order_id, order
+
+
+def cancel_request(value: object) -> str | None:
+    """Check the body of a cancel and give its reason, if any.
+
+    Raises:
+        RefusedError: 400 that names the path of the wrong field.
+
+    """
+    body = _object(value, "$")
+    return _string(body, "reason", "$") if "reason" in body else None
+
+
+def test_webhook_request(value: object) -> tuple[str, str]:
+    """Check the body of a test webhook and give its URL and event type.
+
+    Raises:
+        RefusedError: 400 that names the path of the first wrong field.
+
+    """
+    body = _object(value, "$")
+    url = _string(body, "url", "$")
+    event_type = _string(body, "type", "$")
+    problem = url_problem(url)
+    if problem:
+        raise bad_request(f"$.url: {problem}")
+    known = lifecycle.EVENT_TYPES.values()
+    if event_type not in known:
+        raise bad_request(f"$.type: expected one of {', '.join(known)}")
+    return url, event_type
+
+
+def idempotency_key(key: str) -> str:
+    """Check an ``Idempotency-Key``: 1 to 255 visible ASCII characters.
+
+    Raises:
+        RefusedError: 400.
+
+    """
+    if not is_key(key) or len(key) > MAX_KEY_LENGTH:
+        raise bad_request(f"Idempotency-Key: expected 1 to {MAX_KEY_LENGTH} visible ASCII characters")
+    return key
+
+
+def is_key(text: object) -> bool:
+    """Whether a header can carry a text as a key: visible ASCII characters, one at the least."""
+    return isinstance(text, str) and text != "" and all("!" <= character <= "~" for character in text)
+
+
+def boolean_parameter(values: tuple[str, ...], name: str) -> bool:
+    """Check a query parameter that is ``true`` or ``false``; without it, false.
+
+    Raises:
+        RefusedError: 400 if it is something else or given more than once.
+
+    """
+    if not values:
+        return False
+    if values == ("true",):
+        return True
+    if values == ("false",):
+        return False
+    raise bad_request(f"query parameter {name}: expected true or false, once")
+
+
+def _location(body: Object, name: str) -> Object:
+    path = f"$.{name}"
+    location = _object(_field(body, name, "$"), path)
+    contact = _object(_field(location, "contact", path), f"{path}.contact")
+    checked: Object = {
+        "address": _string(location, "address", path),
+        "contact": {
+            "name": _string(contact, "name", f"{path}.contact"),
+            "phone": _string(contact, "phone", f"{path}.contact"),
+        },
+    }
+    if "notes" in location:
+        checked["notes"] = _string(location, "notes", path)
+    return checked
+
+
+def _parcel(body: Object) -> Object:
+    parcel = _object(_field(body, "parcel", "$"), "$.parcel")
+    return {
+        "description": _string(parcel, "description", "$.parcel"),
+        "weightGrams": _integer(parcel, "weightGrams", "$.parcel"),
+        "valueKzt": _integer(parcel, "valueKzt", "$.parcel"),
+    }
+
+
+def _field(parent: Object, name: str, path: str) -> object:
+    try:
+        return parent[name]
+    except KeyError:
+        raise bad_request(f"{path}.{name}: is required") from None
+
+
+def _object(value: object, path: str) -> Object:
+    if not isinstance(value, dict):
+        raise _wrong(path, "an object", value)
+    return cast("Object", value)
+
+
+def _string(parent: Object, name: str, path: str) -> str:
+    value = _field(parent, name, path)
+    if type(value) is not str:
+        raise _wrong(f"{path}.{name}", "a string", value)
+    return value
+
+
+def _integer(parent: Object, name: str, path: str) -> int:
+    value = _field(parent, name, path)
+    if type(value) is not int:
+        raise _wrong(f"{path}.{name}", "an integer", value)
+    return value
+
+
+def _wrong(path: str, expected: str, value: object) -> RefusedError:
+    # Says what kind of value came, never the value: it may be a phone or an address.
+    return bad_request(f"{path}: expected {expected}, got {_NAMES.get(type(value), 'null')}")

@@ -1,0 +1,1 @@
+"""Receivers of webhooks, one module for each web framework."""

@@ -1,0 +1,1 @@
+"""Stores of webhook events: in memory, SQLite, PostgreSQL."""

@@ -1,0 +1,145 @@
+"""Keeps an inbox's events in memory: for tests, and for services that may lose what was not yet handled."""
+
+from __future__ import annotations
+
+import heapq
+from typing import TYPE_CHECKING
+
+import attrs
+
+from kaspi_delivery_async.webhooks.stored_events import DeadLetter, Lease, Message, State, Totals, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator
+
+    from kaspi_delivery_async.models import DeliveryWebhookData
+
+
+@attrs.define
+class _Row:
+    number: int
+    message: Message
+    state: State = State.DEAD
+    due_at: float = 0.0
+    worker: str | None = None
+    attempts: int = 0
+    duplicates: int = 0
+    error: str | None = None
+
+
+class MemoryStore:
+    """A `Store` within one process; its events are gone when the process ends."""
+
+    def __init__(self) -> None:
+        self._rows: dict[str, _Row] = {}
+        self._waiting: dict[int, _Row] = {}
+        # (due_at, number); an entry whose row has another due_at by now is out of date.
+        self._due: list[tuple[float, int]] = []
+        self._last_number = 0
+
+    async def add(self, message: Message) -> bool:
+        """See `Store.add`."""
+        known = self._rows.get(message.key)
+        if known is not None:
+            known.duplicates += 1
+            return False
+        self._last_number += 1
+        row = self._rows[message.key] = _Row(number=self._last_number, message=message, error=message.error)
+        if message.error is None:
+            self._wait(row, message.received_at)
+        return True
+
+    async def lease(self, *, worker: str, now: float, until: float, limit: int) -> list[Lease]:
+        """See `Store.lease`."""
+        leases: list[Lease] = []
+        while len(leases) < limit and self._due and self._due[0][0] <= now:
+            due_at, number = heapq.heappop(self._due)
+            row = self._waiting.get(number)
+            if row is not None and row.due_at == due_at:
+                row.worker, row.attempts = worker, row.attempts + 1
+                self._wait(row, until)
+                leases.append(Lease(number=number, worker=worker, attempt=row.attempts, body=row.message.body))
+        return leases
+
+    async def renew(self, leases: Collection[Lease], *, until: float) -> None:
+        """See `Store.renew`."""
+        for row in self._held(leases):
+            self._wait(row, until)
+
+    async def release(self, leases: Collection[Lease], *, now: float) -> None:
+        """See `Store.release`."""
+        for row in self._held(leases):
+            row.worker, row.attempts = None, row.attempts - 1
+            self._wait(row, now)
+
+    async def settle(self, lease: Lease, verdict: Verdict) -> None:
+        """See `Store.settle`."""
+        for row in self._held([lease]):
+            row.worker, row.error = None, verdict.error
+            if verdict.state is State.WAITING:
+                self._wait(row, verdict.due_at)
+            else:
+                row.state = verdict.state
+                del self._waiting[row.number]
+
+    async def dead_letters(self, *, limit: int) -> list[DeadLetter]:
+        """See `Store.dead_letters`."""
+        return [
+            DeadLetter(
+                number=row.number,
+                received_at=row.message.received_at,
+                attempts=row.attempts,
+                duplicates=row.duplicates,
+                error=row.error or "",
+                body=row.message.body,
+            )
+            for row in self._in(State.DEAD)[:limit]
+        ]
+
+    async def replay(self, numbers: Collection[int] | None, *, now: float) -> int:
+        """See `Store.replay`."""
+        chosen = [row for row in self._in(State.DEAD) if numbers is None or row.number in numbers]
+        for row in chosen:
+            row.attempts = 0
+            self._wait(row, now)
+        return len(chosen)
+
+    async def totals(self) -> Totals:
+        """See `Store.totals`."""
+        rows = self._rows.values()
+        return Totals(
+            waiting=len(self._waiting),
+            handled=len(self._in(State.HANDLED)),
+            dead=len(self._in(State.DEAD)),
+            duplicates=sum(row.duplicates for row in rows),
+            attempts=sum(row.attempts for row in rows),
+            oldest_received_at=min((row.message.received_at for row in self._waiting.values()), default=None),
+        )
+
+    async def prune(self, *, before: float) -> int:
+        """See `Store.prune`."""
+        old = [row for row in self._in(State.HANDLED) if row.message.received_at < before]
+        for row in old:
+            del self._rows[row.message.key]
+        return len(old)
+
+    async def follow(self, announce: Callable[[DeliveryWebhookData], None]) -> None:
+        """See `Store.follow`: no other process can store anything here."""
+
+    async def close(self) -> None:
+        """See `Store.close`: there is nothing to let go of."""
+
+    def _wait(self, row: _Row, due_at: float) -> None:
+        row.state, row.due_at = State.WAITING, due_at
+        self._waiting[row.number] = row
+        heapq.heappush(self._due, (due_at, row.number))
+
+    def _in(self, state: State) -> list[_Row]:
+        return [row for row in self._rows.values() if row.state is state]
+
+    def _held(self, leases: Collection[Lease]) -> Iterator[_Row]:
+        """Find the rows whose leases are still the workers' own."""
+        for lease in leases:
+            row = self._waiting.get(lease.number)
+            if row is not None and (row.worker, row.attempts) == (lease.worker, lease.attempt):
+                yield row

@@ -1,0 +1,115 @@
+"""Several runs on one journal at once: each order is sent by one of them at a time."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from kaspi_delivery_async import DeliveryClient, StorageError
+from kaspi_delivery_async.bulk import Journal, Line, OrderState
+from kaspi_delivery_async.bulk.decisions import Step, Verdict, put_back
+from kaspi_delivery_async.bulk.journal.claims import Session
+from kaspi_delivery_async.bulk.order import prepare
+from kaspi_delivery_async.sandbox import Sandbox
+from tests.support.bulk_runs import counts, entries, made, nothing, once, orders, run, states, until
+
+
+async def test_two_runs_at_once_create_each_order_once(location: str, client: DeliveryClient, sandbox: Sandbox) -> None:
+    sandbox.faults.add("create:commit-then-drop:0.05")
+    async with Journal(location) as one, Journal(location) as other:
+        first, second = await asyncio.gather(run(client, orders(300), one), run(client, orders(300), other))
+        assert await counts(one) == {"created": 300}
+    assert states(first) == states(second) == {"created": 300}
+    assert made(sandbox) == once(300)
+    assert len([result for result in [*first, *second] if result.known]) == 300
+    creates = [request.headers["Idempotency-Key"] for request in sandbox.requests if request.fault is None]
+    assert len(creates) == 300
+
+
+async def test_an_order_in_anothers_hands_is_waited_for(
+    location: str, client: DeliveryClient, sandbox: Sandbox
+) -> None:
+    sandbox.faults.add("create:latency:seconds=0.3:count=1")
+    async with Journal(location) as one, Journal(location) as other:
+        first = asyncio.create_task(run(client, orders(1), one))
+        await until(lambda: bool(sandbox.requests.total))
+        (second,) = await run(client, orders(1), other)
+        assert second.known
+        await first
+    assert sandbox.requests.total == 1
+
+
+async def test_the_orders_of_a_lost_run_are_taken_up_when_its_lease_ends(
+    location: str, client: DeliveryClient, sandbox: Sandbox
+) -> None:
+    """A session that is never closed and shows no more life stands for a process that was killed."""
+    async with Journal(location, lease=0.5) as lost:
+        session = await lost.begin(sandbox.base_url.split("/")[2], run=None, stop=nothing)
+        for position, request in enumerate(orders(3)):
+            await session.claim(prepare(Line(place=f"order {position + 1}", order=request)))
+        session._heartbeat.cancel()
+        async with Journal(location) as journal:
+            began = asyncio.get_running_loop().time()
+            assert states(await run(client, orders(3), journal)) == {"created": 3}
+            assert asyncio.get_running_loop().time() - began > 0.2
+    assert made(sandbox) == once(3)
+
+
+@pytest.mark.parametrize("first_ends_first", [True, False])
+@pytest.mark.parametrize("first_is_answered", [True, False])
+async def test_a_run_that_lost_its_lease_takes_no_order_back(
+    location: str, *, first_is_answered: bool, first_ends_first: bool
+) -> None:
+    """A run that seemed dead was only slow, and another one has taken its order: a delivery made by either stays."""
+    order = prepare(Line(place="order 1", order=orders(1)[0]))
+    made = Verdict(state=OrderState.CREATED, delivery_id="dlv_1", tracking_url="https://track.kaspi.kz/dlv_1")
+    async with Journal(location, lease=0.05) as one, Journal(location) as other:
+        slow = await one.begin("here", run=None, stop=nothing)
+        slow._heartbeat.cancel()
+        claim = await slow.claim(order)
+        assert not claim.may_have_arrived
+        await asyncio.sleep(0.1)
+        second = await other.begin("here", run=None, stop=nothing)
+        taken = await second.claim(order)
+        assert (taken.step, taken.may_have_arrived) == (Step.SEND, True)
+        ends = [
+            (slow, claim, made if first_is_answered else put_back(may_have_arrived=False)),
+            (second, taken, put_back(may_have_arrived=True) if first_is_answered else made),
+        ]
+        for session, held, verdict in ends if first_ends_first else reversed(ends):
+            await session.end(order, held, verdict)
+        (entry,) = (await entries(other)).values()
+        assert (entry.state, entry.delivery_id) == (OrderState.CREATED, "dlv_1")
+        assert entry.sent_at == pytest.approx(claim.sent_at)
+        await one.leave(slow)
+        await other.leave(second)
+
+
+async def test_a_lease_is_renewed_for_as_long_as_the_run_lives(
+    location: str, client: DeliveryClient, sandbox: Sandbox
+) -> None:
+    sandbox.faults.add("create:latency:seconds=1:count=1")
+    async with Journal(location, lease=0.3) as one, Journal(location) as other:
+        first = asyncio.create_task(run(client, orders(1), one))
+        await until(lambda: bool(sandbox.requests.total))
+        await run(client, orders(1), other)
+        await first
+    assert sandbox.requests.total == 1
+
+
+def failing(_work: object) -> None:
+    raise StorageError("the disk is gone")
+
+
+async def test_a_lease_that_cannot_be_renewed_or_given_back_is_logged(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The run goes on: what protects its orders is their keys."""
+    async with Journal(tmp_path / "run.sqlite") as journal:
+        database = journal._database
+        session = Session(database, run=None, lease=0.03, clock=lambda: 0.0)
+        await session.open("here")
+        monkeypatch.setattr(database, "write", failing)
+        await until(lambda: "could not be renewed" in caplog.text)
+        await session.close()
+        assert "could not be given back" in caplog.text

@@ -1,0 +1,201 @@
+"""Plays every row of docs/faults.md against every operation, on real sockets and virtual time."""
+
+import logging
+import pickle
+import socket
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import attrs
+import pytest
+import trustme
+from aiohttp.abc import AbstractResolver, ResolveResult
+
+from kaspi_delivery_async import DeliveryClient, KaspiDeliveryError, errors
+from kaspi_delivery_async._call.retry import AttemptFailed
+from tests.support import server_scripts
+from tests.support.orders import PERSONAL, order
+from tests.support.raw_server import GOOD_BODY, RawServer
+
+API_KEY = "key-of-marked-value"
+TABLE = Path(__file__).parents[2] / "docs" / "faults.md"
+
+HEADERS_CUT = b"HTTP/1.1 200 OK\r\nContent-Type: app"
+BODY_CUT = b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n" + GOOD_BODY
+NOW = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
+
+
+def http_date(*, seconds: float) -> str:
+    return format_datetime(NOW + timedelta(seconds=seconds), usegmt=True)
+
+
+DATE = f"Date: {http_date(seconds=0)}"
+
+PLAYS = {
+    "reset before the request is read": server_scripts.reset_before_request,
+    "hang-up after the request": server_scripts.close_after_request,
+    "reset after the request": server_scripts.reset_after_request,
+    "reset inside the headers": server_scripts.send_and_reset(HEADERS_CUT),
+    "reset inside the body": server_scripts.send_and_reset(BODY_CUT),
+    "body cut short": server_scripts.send(BODY_CUT),
+    "no answer": server_scripts.stall,
+    "answer stops in the body": server_scripts.stall_in_body,
+    "one byte a second": server_scripts.drip,
+    "not HTTP at all": server_scripts.send(b"SSH-2.0-OpenSSH_9.2\r\n"),
+    "endless header line": server_scripts.send(b"HTTP/1.1 200 OK\r\nX: " + b"x" * 100_000 + b"\r\n\r\n"),
+    "429 after 2 s": server_scripts.answer(429, b"{}", "Retry-After: 2"),
+    "429 after a date 2 s away": server_scripts.answer(429, b"{}", DATE, f"Retry-After: {http_date(seconds=2)}"),
+    "429 after a date in the past": server_scripts.answer(429, b"{}", DATE, f"Retry-After: {http_date(seconds=-60)}"),
+    "429 after nonsense": server_scripts.answer(429, b"{}", "Retry-After: soon"),
+    "429 without Retry-After": server_scripts.answer(429, b"{}"),
+    "429 after a day": server_scripts.answer(429, b"{}", "Retry-After: 86400"),
+    "500 with HTML": server_scripts.answer(500, server_scripts.HTML, kind="text/html"),
+    "501 with HTML": server_scripts.answer(501, server_scripts.HTML, kind="text/html"),
+    "502 with HTML": server_scripts.answer(502, server_scripts.HTML, kind="text/html"),
+    "503 after 2 s": server_scripts.answer(503, server_scripts.HTML, "Retry-After: 2", kind="text/html"),
+    "504 with HTML": server_scripts.answer(504, server_scripts.HTML, kind="text/html"),
+    "500 kept under the key": server_scripts.answer(500, b"{}", "X-Idempotent-Replay: true"),
+    "400": server_scripts.answer(400, b'{"code": "bad_request", "message": "$.parcel: is missing"}'),
+    "401": server_scripts.answer(401, b'{"code": "unauthorized", "message": "no"}'),
+    "403": server_scripts.answer(403, b'["not", "an", "object"]'),
+    "404 without a body": server_scripts.answer(404, b""),
+    "409": server_scripts.answer(409, b'{"code": "conflict", "message": "no"}'),
+    "418": server_scripts.answer(418, b'{"code": 7, "message": null}'),
+    "redirect to another host": server_scripts.answer(307, b"", "Location: http://127.0.0.2:9/"),
+    "200 with HTML": server_scripts.answer(200, server_scripts.HTML, kind="text/html"),
+    "200 with half of the JSON": server_scripts.answer(200, GOOD_BODY[: len(GOOD_BODY) // 2]),
+    "200 with wrong types": server_scripts.answer(
+        200, b'{"deliveryId": "dlv_1", "status": 7, "eventId": [], "eta": "soon"}'
+    ),
+    "200 with 20 MiB": server_scripts.send(b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * (20 * 1024 * 1024)),
+    "204": server_scripts.send(b"HTTP/1.1 204 No Content\r\n\r\n"),
+    "request echoed as an error": server_scripts.echo_in_error,
+    "request echoed as garbage": server_scripts.echo_as_garbage,
+}
+
+
+class UnknownHost(AbstractResolver):
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        raise OSError(None, "name unknown")
+
+    async def close(self) -> None:
+        """Nothing to close."""
+
+
+@asynccontextmanager
+async def client_facing(fault: str) -> AsyncIterator[DeliveryClient]:
+    if fault == "connection refused":
+        with socket.socket() as closed_again:
+            closed_again.bind(("127.0.0.1", 0))
+            port = closed_again.getsockname()[1]
+        async with DeliveryClient(API_KEY, base_url=f"http://127.0.0.1:{port}") as client:
+            yield client
+    elif fault == "host name not found":
+        connector = aiohttp.TCPConnector(resolver=UnknownHost())
+        async with aiohttp.ClientSession(connector=connector) as session:
+            yield DeliveryClient(API_KEY, base_url="https://api.invalid", session=session)
+    elif fault == "certificate not trusted":
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
+        server = RawServer([server_scripts.stall], ssl=context)
+        async with server, DeliveryClient(API_KEY, base_url=server.base_url) as client:
+            yield client
+    else:
+        async with RawServer([PLAYS[fault]]) as server, DeliveryClient(API_KEY, base_url=server.base_url) as client:
+            yield client
+
+
+@attrs.frozen
+class Row:
+    fault: str
+    keyed: int
+    read: int
+    keyless: int
+    error: str
+    outcome: str
+    wait: str
+
+
+def rows() -> list[Row]:
+    lines = [line for line in TABLE.read_text().splitlines() if line.startswith("|")][2:]
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    return [Row(fault, int(keyed), int(read), int(keyless), *rest) for fault, keyed, read, keyless, *rest in cells]
+
+
+OPERATIONS: dict[str, tuple[str, Callable[[DeliveryClient], Awaitable[Any]]]] = {
+    "create_delivery": ("keyed", lambda client: client.create_delivery(order())),
+    "cancel_delivery": ("keyed", lambda client: client.cancel_delivery("dlv_1", PERSONAL[-1])),
+    "get_delivery": ("read", lambda client: client.get_delivery("dlv_1")),
+    "send_test_webhook": ("keyless", lambda client: client.send_test_webhook("http://127.0.0.1/", "delivery.created")),
+}
+
+WAITS: dict[str, list[tuple[float, float]]] = {
+    "none": [],
+    "backoff": [(0, 0.5), (0, 1), (0, 2)],
+    "2 s + backoff": [(2, 2.5), (2, 3), (2, 4)],
+    "0.5 s for all": [(0.5, 0.525), (0.5, 1), (0.5, 2)],
+}
+
+ERROR_OF_409 = {"create_delivery": "IdempotencyConflictError", "cancel_delivery": "CancelNotAllowedError"}
+
+
+def test_every_row_can_be_played_and_every_play_has_a_row() -> None:
+    made_elsewhere = {"connection refused", "host name not found", "certificate not trusted"}
+    assert {row.fault for row in rows()} == PLAYS.keys() | made_elsewhere
+
+
+@pytest.mark.looptime
+@pytest.mark.parametrize("operation", OPERATIONS)
+@pytest.mark.parametrize("row", rows(), ids=lambda row: row.fault)
+async def test_fault(row: Row, operation: str, caplog: pytest.LogCaptureFixture) -> None:
+    """The fault ends in the row's error, after the row's attempts and waits, and shows nothing secret or personal."""
+    caplog.set_level(logging.DEBUG)
+    kind, call = OPERATIONS[operation]
+    async with client_facing(row.fault) as client:
+        with pytest.raises(KaspiDeliveryError) as caught:
+            await call(client)
+    error = caught.value
+    expected = ERROR_OF_409.get(operation, row.error) if row.fault == "409" else row.error
+    assert type(error) is getattr(errors, expected)
+    assert error.operation == operation
+    assert error.outcome == row.outcome
+    assert len(error.attempts) == attrs.asdict(row)[kind]
+    assert_waits(error, WAITS[row.wait])
+    assert not {type(above) for above in contexts(error)} & {AttemptFailed}  # it would drag along the whole call
+    assert_survives_pickling(error)
+    assert_discreet(error, caplog.text)
+
+
+def assert_waits(error: KaspiDeliveryError, bounds: list[tuple[float, float]]) -> None:
+    for before, after, (least, most) in zip(error.attempts, error.attempts[1:], bounds, strict=False):
+        wait = after.start - before.start - before.duration
+        assert least - 0.001 <= wait <= most + 0.001
+
+
+def contexts(error: BaseException) -> Iterator[BaseException]:
+    above = error.__context__
+    while above is not None:
+        yield above
+        above = above.__context__
+
+
+def assert_survives_pickling(error: KaspiDeliveryError) -> None:
+    twin = pickle.loads(pickle.dumps(error))
+    assert type(twin) is type(error)
+    assert str(twin) == str(error)
+    assert vars(twin) == vars(error)
+
+
+def assert_discreet(error: KaspiDeliveryError, logged: str) -> None:
+    cause = repr(error.__cause__) + str(error.__cause__)
+    shown = "\n".join([str(error), repr(error), repr(error.attempts), cause, logged])
+    for secret in (API_KEY, *PERSONAL):
+        assert secret not in shown
