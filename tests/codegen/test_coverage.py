@@ -47,8 +47,10 @@ def test_the_present_layer_has_the_operations_routes_and_statuses() -> None:
         ),
         (
             {"has_route": lambda _method, path: path != "/v1/webhooks/test"},
-            "sendTestWebhook: no route for POST /v1/webhooks/test; it belongs in "
-            "kaspi_delivery_async/sandbox/http/delivery_api.py",
+            (
+                "sendTestWebhook: no route for POST /v1/webhooks/test; it belongs in "
+                "kaspi_delivery_async/sandbox/http/delivery_api.py"
+            ),
         ),
         (
             {"docs": " ".join(NAMES - {"get_delivery"})},
