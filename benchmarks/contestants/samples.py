@@ -1,7 +1,8 @@
-"""The order, the delivery and the answers that every scenario uses: the documented ones, complete."""
+"""The documented order, delivery and responses, complete; every scenario uses them."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -12,19 +13,9 @@ DELIVERY_ID = "dlv_01hfz18tnb7tqw"
 ORDER_ID = "order-742"
 API_KEY = "benchmark-key"
 
-ORDER_VALUES: dict[str, Any] = {
-    "externalOrderId": ORDER_ID,
-    "pickup": {
-        "address": "42 Dostyk Ave, Almaty",
-        "contact": {"name": "Kaspi Pickup Hub", "phone": "+7 727 000 0000"},
-    },
-    "dropoff": {
-        "address": "89 Satpayev St, Almaty",
-        "contact": {"name": "Aigerim K.", "phone": "+7 701 000 0000"},
-        "notes": "Call when outside",
-    },
-    "parcel": {"description": "Shoes, box", "weightGrams": 800, "valueKzt": 18000},
-}
+ORDER_VALUES: dict[str, Any] = orjson.loads(
+    (Path(__file__).parents[2] / "tests" / "support" / "order.json").read_bytes()
+)
 
 CREATED_VALUES: dict[str, Any] = {
     "deliveryId": DELIVERY_ID,

@@ -6,20 +6,9 @@ from typing import Any
 import attrs
 import orjson
 
-ORDER: dict[str, Any] = {
-    "externalOrderId": "order-742",
-    "pickup": {
-        "address": "42 Dostyk Ave, Almaty",
-        "contact": {"name": "Kaspi Pickup Hub", "phone": "+7 727 000 0000"},
-    },
-    "dropoff": {
-        "address": "89 Satpayev St, Almaty",
-        "contact": {"name": "Aigerim K.", "phone": "+7 701 000 0000"},
-        "notes": "Call when outside",
-    },
-    "parcel": {"description": "Shoes, box", "weightGrams": 800, "valueKzt": 18000},
-}
-"""The order of the founding document."""
+from tests.support.documented_order import DOCUMENTED_ORDER
+
+ORDER = DOCUMENTED_ORDER
 
 
 @attrs.frozen

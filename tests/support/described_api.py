@@ -20,24 +20,13 @@ from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012
 
 from kaspi_delivery_async.sandbox import Sandbox
+from tests.support.documented_order import DOCUMENTED_ORDER
 
 OPENAPI = Path(__file__).parents[2] / "openapi"
 GENERAL_REFUSALS = {404, 405, 413, 415}
 """Statuses of HTTP itself that an operation need not list; their bodies are error responses all the same."""
 
-ORDER: dict[str, Any] = {
-    "externalOrderId": "order-742",
-    "pickup": {
-        "address": "42 Dostyk Ave, Almaty",
-        "contact": {"name": "Kaspi Pickup Hub", "phone": "+7 727 000 0000"},
-    },
-    "dropoff": {
-        "address": "89 Satpayev St, Almaty",
-        "contact": {"name": "Aigerim K.", "phone": "+7 701 000 0000"},
-        "notes": "Call when outside",
-    },
-    "parcel": {"description": "Shoes, box", "weightGrams": 800, "valueKzt": 18000},
-}
+ORDER = DOCUMENTED_ORDER
 
 
 def order(**changes: object) -> dict[str, Any]:

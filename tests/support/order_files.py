@@ -3,26 +3,23 @@
 import csv
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from kaspi_delivery_async.order_files.columns import COLUMNS
+from tests.support.documented_order import DOCUMENTED_ORDER
 
 HEADER = tuple(column.path for column in COLUMNS)
 
-ROW: Mapping[str, str] = {
-    "externalOrderId": "order-742",
-    "pickup.address": "42 Dostyk Ave, Almaty",
-    "pickup.contact.name": "Kaspi Pickup Hub",
-    "pickup.contact.phone": "+7 727 000 0000",
-    "pickup.notes": "",
-    "dropoff.address": "89 Satpayev St, Almaty",
-    "dropoff.contact.name": "Aigerim K.",
-    "dropoff.contact.phone": "+7 701 000 0000",
-    "dropoff.notes": "Call when outside",
-    "parcel.description": "Shoes, box",
-    "parcel.weightGrams": "800",
-    "parcel.valueKzt": "18000",
-}
-"""The order of the founding document."""
+
+def _cell(path: str) -> str:
+    value: Any = DOCUMENTED_ORDER
+    for name in path.split("."):
+        value = value.get(name, "")
+    return str(value)
+
+
+ROW: Mapping[str, str] = {path: _cell(path) for path in HEADER}
+"""The documented order as a row of a CSV file."""
 
 
 def write_rows(path: Path, rows: Iterable[Mapping[str, str]], *, delimiter: str = ",", encoding: str = "utf-8") -> Path:

@@ -1,10 +1,12 @@
-"""Orders to create, with values that a leak can be recognised by."""
+"""Orders to create, whose personal values make a leak recognisable."""
 
 from typing import Any, TypeVar, cast
 
 import attrs
 
-from kaspi_delivery_async import Contact, DeliveryRequest, Location, Parcel
+from kaspi_delivery_async import DeliveryRequest
+from kaspi_delivery_async.models import from_dict
+from tests.support.documented_order import DOCUMENTED_ORDER
 
 M = TypeVar("M")
 
@@ -15,12 +17,10 @@ PERSONAL = ("+7 701 555 4433", "89 Satpayev St", "Aigerim K.", "ring at gate 7",
 def order(external_order_id: str = "order-742") -> DeliveryRequest:
     """Return a complete order."""
     phone, address, name, notes, description, _ = PERSONAL
-    return DeliveryRequest(
-        external_order_id=external_order_id,
-        pickup=Location(address=address, contact=Contact(name=name, phone=phone)),
-        dropoff=Location(address=address, contact=Contact(name=name, phone=phone), notes=notes),
-        parcel=Parcel(description=description, weight_grams=800, value_kzt=18000),
-    )
+    there = {"address": address, "contact": {"name": name, "phone": phone}}
+    changes = {"pickup": there, "dropoff": {**there, "notes": notes}, "externalOrderId": external_order_id}
+    parcel = {**DOCUMENTED_ORDER["parcel"], "description": description}
+    return from_dict(DeliveryRequest, {**DOCUMENTED_ORDER, **changes, "parcel": parcel})
 
 
 def changed(model: M, **fields: Any) -> M:
