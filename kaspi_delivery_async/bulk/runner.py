@@ -47,6 +47,7 @@ async def create_deliveries(
     concurrency: int = 64,
     on_pause: Callable[[Paused], object] | None = None,
     run: str | None = None,
+    stop: asyncio.Event | None = None,
 ) -> AsyncGenerator[Result]:
     """Create a delivery for each order, exactly one, and yield what became of it, in the order of completion.
 
@@ -65,6 +66,8 @@ async def create_deliveries(
             the same orders under the same keys afterwards.
         run: A name for this passage through the input, of at most 32 characters, if several calls each
             take a part of it: lines that repeat an order are recognised within a run.
+        stop: Set it to end the run early without losing a result: no more orders are taken, those in flight
+            end, and the loop still yields the result of each.
 
     Raises `ConfigurationError` for a concurrency that is no whole number from 1, a name that is too long, and a
     journal of another environment.
@@ -79,7 +82,7 @@ async def create_deliveries(
     work = _Run(client, journal, concurrency=concurrency, on_pause=on_pause)
     work.session = await journal.begin(urlsplit(client.base_url).netloc, run=run, stop=work.finish)
     try:
-        work.start(as_lines(orders))
+        work.start(as_lines(orders), stop)
         while (result := await work.next_result()) is not None:
             yield result
     finally:
@@ -108,10 +111,21 @@ class _Run:
         self._stopping = asyncio.Event()
         self._paused_until = 0.0
         self._finishing: asyncio.Task[None] | None = None
+        self._stopper: asyncio.Task[None] | None = None
 
-    def start(self, lines: AsyncIterable[Line]) -> None:
+    def start(self, lines: AsyncIterable[Line], stop: asyncio.Event | None) -> None:
         self._feeder = asyncio.create_task(self._feed(lines))
         self._feeder.add_done_callback(self._fed)
+        if stop is not None:
+            self._stopper = asyncio.create_task(self._stop_after(stop))
+
+    async def _stop_after(self, stop: asyncio.Event) -> None:
+        await stop.wait()
+        self._take_no_more()
+
+    def _take_no_more(self) -> None:
+        self._stopping.set()
+        self._feeder.cancel()
 
     async def next_result(self) -> Result | None:
         """Wait for a result; None when no more will come."""
@@ -130,15 +144,16 @@ class _Run:
         await self._finishing
 
     async def _finish(self) -> None:
-        self._stopping.set()
+        self._take_no_more()
         try:
-            self._feeder.cancel()
             await asyncio.wait([self._feeder])
             if self._under_way:
                 await asyncio.wait(self._under_way)
         finally:
             for task in self._under_way:
                 task.cancel()
+            if self._stopper is not None:
+                self._stopper.cancel()
             await self._journal.leave(self.session)
 
     async def _feed(self, lines: AsyncIterable[Line]) -> None:
@@ -165,8 +180,7 @@ class _Run:
     def _fail(self, error: BaseException | None) -> None:
         if error is not None:
             self.failure = self.failure or error
-            self._stopping.set()
-            self._feeder.cancel()
+            self._take_no_more()
 
     async def _process(self, line: Line) -> Result | None:
         """Bring an order to an end; None if the run ended before it was sent."""

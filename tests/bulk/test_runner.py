@@ -18,7 +18,7 @@ from kaspi_delivery_async import (
     RetryPolicy,
     Timeout,
 )
-from kaspi_delivery_async.bulk import Journal, Line, OrderState, Paused, create_deliveries
+from kaspi_delivery_async.bulk import Journal, Line, OrderState, Paused, Result, create_deliveries
 from kaspi_delivery_async.sandbox import Sandbox
 from tests.support import server_scripts
 from tests.support.bulk_runs import counts, entries, made, once, orders, run, states, until
@@ -226,6 +226,23 @@ async def test_leaving_the_loop_early_lets_those_in_flight_end(location: str, sa
     assert set(left) <= {"created", "pending"}
     assert left["created"] == len(sandbox.deliveries) < 1000
     await results.aclose()
+
+
+async def test_a_run_that_is_stopped_yields_each_delivery_that_it_made(location: str, sandbox: Sandbox) -> None:
+    sandbox.faults.add("create:latency:seconds=0.1")
+    stop = asyncio.Event()
+    async with Journal(location) as journal, DeliveryClient(sandbox.api_key, base_url=sandbox.base_url) as client:
+        results = create_deliveries(client, orders(1000), journal=journal, concurrency=5, stop=stop)
+        running = asyncio.create_task(_collected(results))
+        await until(lambda: sandbox.requests.total >= 8)
+        stop.set()
+        reported = await running
+    assert {result.delivery_id for result in reported} == set(sandbox.deliveries)
+    assert len(reported) < 30
+
+
+async def _collected(results: AsyncIterator[Result]) -> list[Result]:
+    return [result async for result in results]
 
 
 async def test_no_more_orders_are_taken_than_are_worked_on(
