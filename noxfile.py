@@ -1,4 +1,8 @@
-"""The project's checks: `nox` runs them all, `nox -l` lists them, `nox -s tests-3.12` runs one."""
+"""The project's checks: `nox` runs them all, `nox -l` lists them, `nox -s tests-3.12` runs one.
+
+With `--parallel auto`, which `run.py checks` adds, the checks that use one core run side by side. The tests run alone:
+they fill every core.
+"""
 
 import os
 import shutil
@@ -10,8 +14,6 @@ import nox
 GROUPS = nox.project.load_toml("pyproject.toml")
 EXTRAS = "cli,dask,otel,postgres,store"
 
-# The tests start hundreds of interpreters; none of them should have to compile what it imports.
-os.environ["UV_COMPILE_BYTECODE"] = "1"
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 nox.options.default_venv_backend = "uv|virtualenv"
@@ -21,7 +23,7 @@ nox.options.stop_on_first_error = True
 
 
 def runs(version: str) -> bool:
-    """Whether there is a Python of this version; a version manager's shim may stand there for nothing."""
+    """Whether there is a Python of this version; a version manager's shim may exist without an interpreter."""
     program = shutil.which(f"python{version}")
     return (
         program is not None and subprocess.run([program, "--version"], capture_output=True, check=False).returncode == 0
@@ -32,54 +34,64 @@ PRESENT = [version for version in ("3.11", "3.12", "3.13") if runs(version)] or 
 NEWEST = PRESENT[-1]
 
 
-def install(session: nox.Session, *groups: str) -> None:
-    """Install the package and dependency groups, in the versions that the constraints file names."""
+def install(session: nox.Session, *groups: str, compiled: bool = False) -> None:
+    """Install the package and dependency groups, in the versions of the constraints file.
+
+    ``compiled`` is for tests: they start hundreds of interpreters, none of which should compile what it imports.
+    """
     requirements = [line for group in groups for line in nox.project.dependency_groups(GROUPS, group)]
-    session.install("--constraint", "constraints.txt", "--editable", f".[{EXTRAS}]", *requirements)
+    session.install(
+        *("--constraint", "constraints.txt", "--editable", f".[{EXTRAS}]", *requirements),
+        env={"UV_COMPILE_BYTECODE": "1"} if compiled else {},
+    )
 
 
-@nox.session(python=NEWEST)
+@nox.session(python=NEWEST, allow_parallel=True)
 def lint(session: nox.Session) -> None:
-    """Check style, formatting and the architecture."""
+    """Check style, formatting, the wording and the architecture."""
     install(session, "lint")
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
     session.run("lint-imports", "--no-logo")
 
 
-@nox.session(python=NEWEST)
-def typing(session: nox.Session) -> None:
+@nox.session(python=NEWEST, allow_parallel=True)
+@nox.parametrize("checker", ["mypy", "pyright"])
+def typing(session: nox.Session, checker: str) -> None:
     """Check types, as two checkers see them, and as users of the installed package do."""
     install(session, "dev")
-    session.run("mypy")
-    session.run("pyright")
-    session.run("pyright", "--verifytypes", "kaspi_delivery_async", "--ignoreexternal")
+    session.run(checker)
+    if checker == "pyright":
+        session.run("pyright", "--verifytypes", "kaspi_delivery_async", "--ignoreexternal")
 
 
-@nox.session(python=NEWEST)
-def codegen(session: nox.Session) -> None:
-    """Check that the generated models are those that the description gives, and test what generates them."""
-    install(session, "dev")
-    session.run("python", "-m", "codegen", "--check")
-    session.run("pytest", "--numprocesses=auto", "tests/codegen")
+# Every package of the installed wheel can be found without an extra, as documentation tools and IDEs do it.
+FIND_PACKAGES = """
+import pkgutil, kaspi_delivery_async as package
+assert "site-packages" in package.__file__, package.__file__
+assert len(list(pkgutil.walk_packages(package.__path__, package.__name__ + "."))) > 50
+"""
 
 
-@nox.session(python=NEWEST)
-def example(session: nox.Session) -> None:
-    """Run the tests of the sample project, which knows only the installed package."""
-    session.install("--constraint", "constraints.txt", ".", "pytest", "pytest-asyncio")
+@nox.session(python=NEWEST, allow_parallel=True)
+def package(session: nox.Session) -> None:
+    """Install the built package as users do, without extras; then run the sample project's tests on it."""
+    session.install("--constraint", "constraints.txt", ".")
     session.chdir("examples/shop")
+    session.run("python", "-X", "dev", "-W", "error", "-c", FIND_PACKAGES)
+    session.install("--constraint", "../../constraints.txt", "pytest", "pytest-asyncio")
     session.run("pytest", "-p", "no:cacheprovider")
 
 
 @nox.session(python=PRESENT)
 def tests(session: nox.Session) -> None:
-    """Run all tests; on the newest Python, every line and branch of the package must be covered by them."""
-    install(session, "codegen", "test")
-    pytest = ["pytest", "--numprocesses=auto", "--ignore=tests/codegen", *session.posargs]
+    """Run all tests; the newest Python also runs those of the code generator, and measures the coverage."""
+    install(session, "codegen", "test", compiled=True)
+    pytest = ["pytest", "--numprocesses=auto", "--dist=worksteal", *session.posargs]
     if session.python != NEWEST:
-        session.run(*pytest)
+        session.run(*pytest, "--ignore=tests/codegen")
         return
+    session.run("python", "-m", "codegen", "--check")
     session.run("coverage", "erase")
     session.run("coverage", "run", "-m", *pytest)
     session.run("coverage", "combine", "--quiet")
@@ -88,22 +100,30 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session(python=NEWEST, default=False)
+def codegen(session: nox.Session) -> None:
+    """Check that the generated models match the description, and test the generator alone."""
+    install(session, "codegen", "test", compiled=True)
+    session.run("python", "-m", "codegen", "--check")
+    session.run("pytest", "--numprocesses=auto", "tests/codegen")
+
+
+@nox.session(python=NEWEST, default=False)
 def kill(session: nox.Session) -> None:
     """Kill a bulk run at 300 points and resume it each time; takes half an hour."""
-    install(session, "test")
+    install(session, "test", compiled=True)
     session.run("python", "-m", "tests.support.kill_harness", "--points", "300", *session.posargs)
 
 
 @nox.session(python=NEWEST, default=False)
 def long(session: nox.Session) -> None:
     """Run the tests that take minutes."""
-    install(session, "codegen", "test")
+    install(session, "codegen", "test", compiled=True)
     session.run("pytest", "-m", "long", *session.posargs)
 
 
 @nox.session(python=NEWEST, default=False)
 def bench(session: nox.Session) -> None:
-    """Measure the speed beside that of others; takes its time, and wants a quiet machine."""
-    # Not the versions of the constraints file: openapi-python-client wants an older typer.
+    """Measure the speed beside that of other clients; slow; run it on an otherwise idle machine."""
+    # Not the versions of the constraints file: openapi-python-client requires an older typer.
     session.install("--editable", f".[{EXTRAS}]", *nox.project.dependency_groups(GROUPS, "bench"))
     session.run("python", "-m", "benchmarks", *session.posargs)

@@ -16,7 +16,7 @@ PROGRAMS = ENVIRONMENT / ("Scripts" if os.name == "nt" else "bin")
 
 RUNS = {
     "demo": (["--editable", ".[cli]"], ["kaspi-delivery", "demo"]),
-    "checks": (["nox[uv]"], ["nox"]),
+    "checks": (["nox[uv]"], ["nox", "--parallel", "auto"]),
 }
 
 
