@@ -3,7 +3,11 @@
 import subprocess
 import sys
 
+import pytest
+
 import kaspi_delivery_async
+
+pytestmark = pytest.mark.processes
 
 NAME = "kaspi_delivery_async"
 EXTRAS = {"typer", "rich", "sqlalchemy", "asyncpg", "distributed", "opentelemetry", "django", "pytest"}

@@ -1,6 +1,10 @@
 """A shorter round of the kill harness; `python -m tests.support.kill_harness` plays all 300 points."""
 
+import pytest
+
 from tests.support.kill_harness import survive_all
+
+pytestmark = pytest.mark.processes
 
 
 async def test_killed_at_15_random_points_and_continued() -> None:

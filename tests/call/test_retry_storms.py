@@ -20,6 +20,8 @@ from tests.support import server_scripts
 from tests.support.orders import order
 from tests.support.raw_server import GOOD_BODY, Exchange, Play, RawServer
 
+pytestmark = pytest.mark.chaos
+
 
 async def create_all(client: DeliveryClient, count: int, *, concurrency: int) -> list[str]:
     slots = asyncio.Semaphore(concurrency)

@@ -20,6 +20,8 @@ from kaspi_delivery_async.sandbox import Sandbox
 from tests.support.cli_process import COMMAND, FULL, NO_SPACE, needs_full_device, run_into, unread_pipe
 from tests.support.cli_runner import ORDER, Run
 
+pytestmark = pytest.mark.processes
+
 
 @pytest.mark.parametrize("missing", ["typer", "rich"])
 def test_without_the_extra_it_says_how_to_install_it(

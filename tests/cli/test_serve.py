@@ -24,6 +24,8 @@ from kaspi_delivery_async.models import DeliveryRequest, from_dict
 from tests.support.cli_process import first_line, started
 from tests.support.cli_runner import ORDER
 
+pytestmark = pytest.mark.processes
+
 
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
 async def test_a_signal_ends_it_cleanly(stop: signal.Signals) -> None:

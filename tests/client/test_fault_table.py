@@ -23,6 +23,8 @@ from tests.support import server_scripts
 from tests.support.orders import PERSONAL, order
 from tests.support.raw_server import GOOD_BODY, RawServer
 
+pytestmark = pytest.mark.chaos
+
 API_KEY = "key-of-marked-value"
 TABLE = Path(__file__).parents[2] / "docs" / "faults.md"
 

@@ -10,6 +10,8 @@ import pytest
 
 from kaspi_delivery_async.sandbox import Clock, Journey, Sandbox
 
+pytestmark = pytest.mark.processes
+
 ROOT = Path(__file__).parents[2]
 BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "openapi").glob("*.md"))]

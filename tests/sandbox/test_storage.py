@@ -16,6 +16,8 @@ from kaspi_delivery_async.sandbox import Clock, Journey, Sandbox
 from kaspi_delivery_async.sandbox.state.storage import SqliteStorage
 from tests.support.described_api import Caller, Elsewhere, Receiver, order
 
+pytestmark = pytest.mark.processes
+
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:

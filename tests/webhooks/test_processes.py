@@ -19,6 +19,8 @@ from kaspi_delivery_async.webhooks.verifier import read_event
 from kaspi_delivery_async.webhooks.worker import LEASE
 from tests.support.webhook_messages import SECRET, body, headers
 
+pytestmark = pytest.mark.processes
+
 VICTIM = Path(__file__).parents[1] / "support" / "hanging_receiver.py"
 
 
