@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from typing import NamedTuple
 
 from kaspi_delivery_async._wire.headers import is_visible_ascii
 from kaspi_delivery_async.errors import InvalidRequestError
@@ -12,6 +13,37 @@ MAX_KEY_LENGTH = 128
 
 RESEND_WINDOW = 23 * 3600.0
 """Seconds for which a key is trusted: the vendor forgets it at 24 h, and a repeat would then act twice (Source: AU)."""
+
+
+class Moment(NamedTuple):
+    """One moment, as both clocks of the machine show it."""
+
+    wall: float
+    """Unix seconds."""
+    monotonic: float
+    """Seconds on a clock that nobody can set, but that stands still while a machine sleeps."""
+
+
+class KeyAge:
+    """Age of an idempotency key since its first send, by the clock that has advanced further.
+
+    While a machine is suspended only its wall clock goes on, and a wall clock can be set back. So each reading adds
+    the larger of the two clocks' steps since the reading before: neither makes a key younger.
+    """
+
+    __slots__ = ("_last", "_seconds")
+
+    def __init__(self, now: Moment, *, seconds: float = 0.0) -> None:
+        """Start at ``now``, when the key is ``seconds`` old already."""
+        self._last = now
+        self._seconds = seconds
+
+    def at(self, now: Moment) -> float:
+        """Return the key's age in seconds."""
+        wall, monotonic = self._last
+        self._seconds += max(now.wall - wall, now.monotonic - monotonic, 0.0)
+        self._last = now
+        return self._seconds
 
 
 def create_key(external_order_id: str) -> str:
