@@ -30,7 +30,7 @@ class ReceivedWebhooks:
     url: str
     """Where they are received; the sandbox has it registered."""
     events: list[DeliveryWebhook] = attrs.field(factory=list["DeliveryWebhook"])
-    """Those whose signature was right, in order of arrival; ``await kaspi_sandbox.settle()`` lets all arrive."""
+    """Those whose signature was right, in order of arrival; wait for them with ``kaspi_sandbox.drain_webhooks()``."""
     refused: list[str] = attrs.field(factory=list[str])
     """Why others were refused, as `WebhookVerificationError.reason` tells."""
 

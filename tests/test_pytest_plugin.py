@@ -35,7 +35,7 @@ async def test_webhooks_are_verified(
 ) -> None:
     kaspi_sandbox.faults.add("webhook:bad-signature:count=1")
     await kaspi_client.create_delivery(order())
-    await kaspi_sandbox.settle()
+    await kaspi_sandbox.drain_webhooks()
     assert (kaspi_webhooks.events, kaspi_webhooks.refused) == ([], ["signature_mismatch"])
     await kaspi_sandbox.clock.advance(60)
     assert [event.type for event in kaspi_webhooks.events] == ["delivery.created"]

@@ -18,8 +18,8 @@ from kaspi_delivery_async.sandbox.faults.selection import Faults
 from kaspi_delivery_async.sandbox.http.control_api import ControlApi
 from kaspi_delivery_async.sandbox.http.delivery_api import DeliveryApi
 from kaspi_delivery_async.sandbox.http.fault_effects import FaultEffects
-from kaspi_delivery_async.sandbox.http.messages import RefusedError
-from kaspi_delivery_async.sandbox.http.server import API_ROOT, Edge, EdgeServer
+from kaspi_delivery_async.sandbox.http.messages import HttpError
+from kaspi_delivery_async.sandbox.http.server import API_ROOT, Router, SandboxServer
 from kaspi_delivery_async.sandbox.http.validation import is_key
 from kaspi_delivery_async.sandbox.state.idempotency_keys import KeyMemory
 from kaspi_delivery_async.sandbox.state.logs import Log, RecordedRequest, WebhookAttempt
@@ -201,7 +201,7 @@ class Sandbox:
             saved = self._storage.load()
             undo.callback(self._storage.close)
             undo.push_async_callback(self._sender.close)
-            self.clock.begin(settle=self.settle, not_before=saved.now)
+            self.clock.begin(settle=self.drain_webhooks, not_before=saved.now)
             undo.callback(self.clock.end)
             undo.callback(self._service.commit)
             self._runner = runner = self._make_runner()
@@ -241,16 +241,16 @@ class Sandbox:
         """
         record = self._service.advance(delivery_id, status, notes=notes)
         self._service.commit()
-        await self.settle()
+        await self.drain_webhooks()
         return record
 
     async def cancel(self, delivery_id: str, *, reason: str | None = None) -> DeliveryRecord:
         """Cancel a delivery from the courier's side; as `advance` to ``cancelled``."""
         return await self.advance(delivery_id, lifecycle.CANCELLED, notes=reason)
 
-    async def settle(self) -> None:
+    async def drain_webhooks(self) -> None:
         """Wait until no webhook attempt is under way. Those that wait for their time are not waited for."""
-        await self._sender.settle()
+        await self._sender.drain()
 
     async def reset(self) -> None:
         """Forget deliveries, keys, pending webhooks, faults and logs. The clock goes on."""
@@ -267,19 +267,19 @@ class Sandbox:
         api = DeliveryApi(
             service=self._service, keys=self._keys, storage=self._storage, clock=self.clock, admit=self._admit
         )
-        edge = Edge(
+        edge = Router(
             api=api,
-            control=ControlApi(self).answer,
+            control=ControlApi(self).respond,
             faults=self.faults,
             effects=self._effects,
             log=self.requests,
             clock=self.clock,
             remote_control=self._remote_control,
         )
-        return web.ServerRunner(EdgeServer(edge.handle), shutdown_timeout=_GRACE)
+        return web.ServerRunner(SandboxServer(edge.handle), shutdown_timeout=_GRACE)
 
     def _admit(self, api_key: str) -> None:
         if api_key in self.disabled_keys:
-            raise RefusedError(403, "forbidden", "x-api-key: this key is disabled")
+            raise HttpError(403, "forbidden", "x-api-key: this key is disabled")
         if not api_key or api_key != self.api_key:
-            raise RefusedError(401, "unauthorized", "x-api-key: the key is missing or not known")
+            raise HttpError(401, "unauthorized", "x-api-key: the key is missing or not known")

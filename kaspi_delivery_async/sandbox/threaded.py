@@ -51,9 +51,9 @@ class ThreadedSandbox(Sandbox):
         """Do as `Sandbox.advance`."""
         return await _at(self._home, super().advance(delivery_id, status, notes=notes))
 
-    async def settle(self) -> None:
-        """Do as `Sandbox.settle`."""
-        await _at(self._home, super().settle())
+    async def drain_webhooks(self) -> None:
+        """Do as `Sandbox.drain_webhooks`."""
+        await _at(self._home, super().drain_webhooks())
 
     async def reset(self) -> None:
         """Do as `Sandbox.reset`."""

@@ -97,7 +97,7 @@ async def test_webhook_attempts_are_listed() -> None:
         Caller(sandbox) as call,
     ):
         await call.create()
-        await sandbox.settle()
+        await sandbox.drain_webhooks()
         reply = await call.control("GET", "/webhook-attempts")
     (attempt,) = reply.json["attempts"]
     assert (attempt["type"], attempt["attempt"], attempt["status"]) == ("delivery.created", 1, 500)

@@ -168,7 +168,7 @@ async def test_a_duplicate_is_sent_twice_with_one_event_id() -> None:
         Caller(sandbox) as call,
     ):
         await call.create()
-        await sandbox.settle()
+        await sandbox.drain_webhooks()
     assert len(receiver.received) == 2
     assert receiver.received[0].body == receiver.received[1].body
 
@@ -280,7 +280,7 @@ async def test_a_skewed_clock_signs_another_time() -> None:
         Caller(sandbox) as call,
     ):
         await call.create()
-        await sandbox.settle()
+        await sandbox.drain_webhooks()
     (received,) = receiver.received
     assert received.headers["X-Kaspi-Timestamp"] == "9100"
     assert received.headers["X-Kaspi-Signature"] == signature(received, "sandbox-secret")

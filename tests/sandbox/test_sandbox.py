@@ -116,7 +116,7 @@ async def test_what_is_no_http_is_refused_as_json() -> None:
 async def test_a_failure_of_the_sandbox_itself_is_a_500_and_logged(caplog: pytest.LogCaptureFixture) -> None:
     """Nothing a caller sends can cause one, so the failure is put in from outside."""
     async with Sandbox() as sandbox, Caller(sandbox) as call:
-        with patch.object(DeliveryApi, "answer", side_effect=RuntimeError("bug")):
+        with patch.object(DeliveryApi, "respond", side_effect=RuntimeError("bug")):
             reply = await call("GET", "/v1/deliveries/dlv_1")
     assert (reply.status, reply.json["code"]) == (500, "internal_error")
     assert [str(record.exc_info and record.exc_info[1]) for record in caplog.records] == ["bug"]

@@ -52,7 +52,7 @@ async def test_pending_webhooks_are_sent_after_a_restart_when_due(file: Path) ->
         Caller(sandbox) as call,
     ):
         await call.create()
-        await sandbox.settle()
+        await sandbox.drain_webhooks()
     async with (
         Receiver() as receiver,
         Sandbox(clock=Clock.driven(), state_file=file, webhook_url=receiver.url) as sandbox,

@@ -77,7 +77,7 @@ async def test_a_receiver_has_five_seconds() -> None:
     with silent_server() as port:
         async with Sandbox(webhook_url=f"http://127.0.0.1:{port}/") as sandbox, Caller(sandbox) as call:
             await call.create()
-            await sandbox.settle()
+            await sandbox.drain_webhooks()
             (attempt,) = sandbox.webhook_attempts
     assert (attempt.status, attempt.error) == (None, "no answer within 5 seconds")
     assert attempt.duration == pytest.approx(5, abs=0.01)
@@ -107,7 +107,7 @@ async def test_a_receiver_can_be_moved_and_taken_away_while_events_wait() -> Non
         Caller(sandbox) as call,
     ):
         await call.create()
-        await sandbox.settle()
+        await sandbox.drain_webhooks()
         sandbox.webhook_url = new.url
         sandbox.webhook_secret = "rotated"
         await sandbox.clock.advance(60)
@@ -134,7 +134,7 @@ async def test_a_test_event_is_really_sent() -> None:
     async with Receiver() as receiver, Sandbox() as sandbox, Caller(sandbox) as call:
         body = {"url": receiver.url, "type": "delivery.out_for_delivery"}
         reply = await call("POST", "/v1/webhooks/test", json=body)
-        await sandbox.settle()
+        await sandbox.drain_webhooks()
     assert reply.status == 202
     assert reply.json["status"] == "queued"
     (received,) = receiver.received
@@ -152,7 +152,7 @@ async def test_a_test_event_for_elsewhere_is_queued_but_never_leaves_this_machin
     async with Sandbox(clock=Clock.driven()) as sandbox, Caller(sandbox) as call:
         body = {"url": "https://shop.example/hook", "type": "delivery.created"}
         reply = await call("POST", "/v1/webhooks/test", json=body)
-        await sandbox.settle()
+        await sandbox.drain_webhooks()
     assert reply.status == 202
     assert (sandbox.webhook_attempts[0].error or "").startswith("not sent")
     assert posted == []
@@ -168,7 +168,7 @@ async def test_webhooks_are_stamped_by_the_wall_clock_when_time_runs() -> None:
         await call.create()
         await sandbox.clock.advance(DAY)
         await call.create()
-        await sandbox.settle()
+        await sandbox.drain_webhooks()
     assert all(abs(int(received.headers["X-Kaspi-Timestamp"]) - time.time()) < 60 for received in receiver.received)
 
 

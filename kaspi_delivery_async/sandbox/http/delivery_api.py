@@ -1,4 +1,4 @@
-"""The Delivery API: one call in, one answer out, no I/O."""
+"""The Delivery API: one request in, one response out, no I/O."""
 
 from collections.abc import Callable
 
@@ -8,16 +8,16 @@ from kaspi_delivery_async.sandbox.deliveries.lifecycle import ImpossibleMoveErro
 from kaspi_delivery_async.sandbox.deliveries.service import DeliveryService, UnknownDeliveryError
 from kaspi_delivery_async.sandbox.http import validation
 from kaspi_delivery_async.sandbox.http.messages import (
-    Answer,
-    Call,
-    RefusedError,
-    answer,
+    HttpError,
+    HttpRequest,
+    HttpResponse,
+    error_response,
     json_body,
+    json_response,
     method_not_allowed,
     not_found,
-    refusal,
 )
-from kaspi_delivery_async.sandbox.state.idempotency_keys import KeyedAnswer, KeyMemory, fingerprint
+from kaspi_delivery_async.sandbox.state.idempotency_keys import KeyMemory, StoredResponse, fingerprint
 from kaspi_delivery_async.sandbox.state.records import DeliveryRecord
 from kaspi_delivery_async.sandbox.state.storage import Storage
 from kaspi_delivery_async.sandbox.wire_format import rfc3339
@@ -42,13 +42,13 @@ def route(segments: tuple[str, ...]) -> tuple[str, str] | None:
 
 
 class DeliveryApi:
-    """Answers calls as the vendor's pages describe, and refuses everything else by name."""
+    """Responds as the vendor's pages describe, and refuses everything else by name."""
 
     def __init__(
         self, *, service: DeliveryService, keys: KeyMemory, storage: Storage, clock: Clock,
         admit: Callable[[str], None],
     ) -> None:  # fmt: skip
-        """Answer for a service; ``admit`` refuses API keys that are not good."""
+        """HttpResponse for a service; ``admit`` refuses API keys that are not good."""
         self._service = service
         self._keys = keys
         self._storage = storage
@@ -61,79 +61,79 @@ class DeliveryApi:
             "test-webhook": self._test_webhook,
         }
 
-    def answer(self, call: Call) -> Answer:
-        """Answer a call; whatever came in, the answer is one of the API's."""
+    def respond(self, request: HttpRequest) -> HttpResponse:
+        """Respond to a request; whatever came in, the response is one of the API's."""
         try:
-            self._admit(call.headers.get("x-api-key", ""))
-            routed = route(call.segments)
+            self._admit(request.headers.get("x-api-key", ""))
+            routed = route(request.segments)
             if routed is None:
                 raise not_found("there is no such path")
             operation, method = routed
-            if call.method != method:
-                raise method_not_allowed(call.method, method)
-            answered = self._operations[operation](call)
-        except RefusedError as error:
-            return refusal(error)
+            if request.method != method:
+                raise method_not_allowed(request.method, method)
+            answered = self._operations[operation](request)
+        except HttpError as error:
+            return error_response(error)
         self._service.commit()
         return answered
 
-    def _create(self, call: Call) -> Answer:
-        body = json_body(call)
+    def _create(self, request: HttpRequest) -> HttpResponse:
+        body = json_body(request)
         order_id, order = validation.delivery_request(body)
 
-        def create(key: str | None) -> Answer:
-            return answer(201, _created(self._service.create(order_id, order, idempotency_key=key)))
+        def create(key: str | None) -> HttpResponse:
+            return json_response(201, _created(self._service.create(order_id, order, idempotency_key=key)))
 
-        return self._once(call, body, create)
+        return self._once(request, body, create)
 
-    def _get(self, call: Call) -> Answer:
-        with_history = validation.boolean_parameter(call.query.get("includeHistory", ()), "includeHistory")
-        record = self._find(call)
+    def _get(self, request: HttpRequest) -> HttpResponse:
+        with_history = validation.boolean_parameter(request.query.get("includeHistory", ()), "includeHistory")
+        record = self._find(request)
         if not with_history:
-            return answer(200, _delivery(record))
+            return json_response(200, _delivery(record))
         history = [_entry(entry.status, entry.at, entry.notes) for entry in record.history]
-        return answer(200, {**_delivery(record), "history": history})
+        return json_response(200, {**_delivery(record), "history": history})
 
-    def _cancel(self, call: Call) -> Answer:
-        body: object = json_body(call) if call.body else dict[str, object]()
+    def _cancel(self, request: HttpRequest) -> HttpResponse:
+        body: object = json_body(request) if request.body else dict[str, object]()
         reason = validation.cancel_request(body)
-        record = self._find(call)
+        record = self._find(request)
 
-        def cancel(_key: str | None) -> Answer:
+        def cancel(_key: str | None) -> HttpResponse:
             try:
                 cancelled = self._service.advance(record.delivery_id, lifecycle.CANCELLED, notes=reason)
             except ImpossibleMoveError as error:
                 message = f"{error}: a delivery can be cancelled until its pickup is complete"
-                raise RefusedError(409, "conflict", message) from None
-            return answer(200, _delivery(cancelled))
+                raise HttpError(409, "conflict", message) from None
+            return json_response(200, _delivery(cancelled))
 
-        return self._once(call, body, cancel)
+        return self._once(request, body, cancel)
 
-    def _test_webhook(self, call: Call) -> Answer:
-        url, event_type = validation.test_webhook_request(json_body(call))
+    def _test_webhook(self, request: HttpRequest) -> HttpResponse:
+        url, event_type = validation.test_webhook_request(json_body(request))
         event = self._service.send_test_event(url, event_type)
-        return answer(202, {"eventId": event.event_id, "status": "queued"})
+        return json_response(202, {"eventId": event.event_id, "status": "queued"})
 
-    def _find(self, call: Call) -> DeliveryRecord:
+    def _find(self, request: HttpRequest) -> DeliveryRecord:
         try:
-            return self._service.get(call.segments[2])
+            return self._service.get(request.segments[2])
         except UnknownDeliveryError as error:
             raise not_found(str(error)) from None
 
-    def _once(self, call: Call, body: object, act: Callable[[str | None], Answer]) -> Answer:
+    def _once(self, request: HttpRequest, body: object, act: Callable[[str | None], HttpResponse]) -> HttpResponse:
         """Act, unless the call's idempotency key says that this was done. Only successes are remembered."""
-        sent = call.headers.get("Idempotency-Key")
+        sent = request.headers.get("Idempotency-Key")
         if sent is None:
             return act(None)
         key = validation.idempotency_key(sent)
-        api_key = call.headers["x-api-key"]
+        api_key = request.headers["x-api-key"]
         now = self._clock.now()
-        payload = fingerprint(call.method, call.segments, body)
+        payload = fingerprint(request.method, request.segments, body)
         original = self._keys.recall(api_key, key, fingerprint=payload, now=now)
         if original is not None:
-            return Answer(status=original.status, body=original.body, headers=(REPLAYED,))
+            return HttpResponse(status=original.status, body=original.body, headers=(REPLAYED,))
         answered = act(key)
-        keyed = KeyedAnswer(api_key=api_key, key=key, fingerprint=payload, answer=answered, at=now)
+        keyed = StoredResponse(api_key=api_key, key=key, fingerprint=payload, answer=answered, at=now)
         self._keys.remember(keyed)
         self._storage.save_key(keyed)
         return answered

@@ -13,14 +13,14 @@ from aiohttp import web
 from kaspi_delivery_async.sandbox.faults.fault import FaultKind
 from kaspi_delivery_async.sandbox.faults.selection import Happening
 from kaspi_delivery_async.sandbox.http.delivery_api import REPLAYED
-from kaspi_delivery_async.sandbox.http.messages import Answer, answer
+from kaspi_delivery_async.sandbox.http.messages import HttpResponse, json_response
 
 _CODES = {401: "unauthorized", 403: "forbidden", 409: "conflict", 429: "rate_limited"}
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 _LOOK_AROUND = 1.0  # seconds between looks at whether a stalled client is still there
 
 
-def failed_answer(happening: Happening, *, wall: float) -> Answer:
+def failed_answer(happening: Happening, *, wall: float) -> HttpResponse:
     """Write the answer of a status or rate limit fault; ``wall`` is the client's time of day in Unix seconds."""
     fault = happening.fault
     status = 429 if fault.kind is FaultKind.RATE_LIMIT else fault.status or 503
@@ -36,12 +36,12 @@ def failed_answer(happening: Happening, *, wall: float) -> Answer:
     reason = http.client.responses.get(status, "Error")
     if fault.body == "html":
         page = f"<html><head><title>{status} {reason}</title></head><body><h1>{status} {reason}</h1></body></html>"
-        return Answer(status=status, body=page.encode(), headers=headers, content_type="text/html; charset=utf-8")
+        return HttpResponse(status=status, body=page.encode(), headers=headers, content_type="text/html; charset=utf-8")
     code = _CODES.get(status, "server_error" if status >= 500 else "bad_request")
-    return answer(status, {"code": code, "message": f"{reason} (a fault of the sandbox)"}, headers=headers)
+    return json_response(status, {"code": code, "message": f"{reason} (a fault of the sandbox)"}, headers=headers)
 
 
-def respond(answered: Answer) -> web.Response:
+def respond(answered: HttpResponse) -> web.Response:
     """Turn an answer into a response."""
     headers = {"Content-Type": answered.content_type}
     headers.update(answered.headers)
@@ -61,7 +61,7 @@ class FaultEffects:
         self._stopping.set()
 
     async def respond(
-        self, happening: Happening, request: web.BaseRequest, handle: Callable[[], Answer]
+        self, happening: Happening, request: web.BaseRequest, handle: Callable[[], HttpResponse]
     ) -> tuple[int | None, web.StreamResponse]:
         """Respond to a request as its fault says; ``handle`` does what was asked.
 
@@ -110,7 +110,7 @@ class FaultEffects:
             transport.abort()
         return None, web.Response()
 
-    async def _truncate(self, request: web.BaseRequest, answered: Answer) -> tuple[int, web.StreamResponse]:
+    async def _truncate(self, request: web.BaseRequest, answered: HttpResponse) -> tuple[int, web.StreamResponse]:
         response = web.StreamResponse(status=answered.status, headers=dict(answered.headers))
         response.content_type = "application/json"
         response.content_length = len(answered.body)

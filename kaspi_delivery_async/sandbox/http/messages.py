@@ -12,7 +12,7 @@ MAX_BODY = 1024 * 1024
 
 
 @attrs.frozen(kw_only=True)
-class Call:
+class HttpRequest:
     """A request whose body has been read."""
 
     method: str
@@ -25,7 +25,7 @@ class Call:
 
 
 @attrs.frozen(kw_only=True)
-class Answer:
+class HttpResponse:
     """A response."""
 
     status: int
@@ -34,7 +34,7 @@ class Answer:
     content_type: str = JSON
 
 
-class RefusedError(Exception):
+class HttpError(Exception):
     """The request is refused with a status, a machine-readable code and a message for people."""
 
     def __init__(self, status: int, code: str, message: str, headers: tuple[tuple[str, str], ...] = ()) -> None:
@@ -45,45 +45,45 @@ class RefusedError(Exception):
         self.headers = headers
 
 
-def answer(status: int, value: object, *, headers: tuple[tuple[str, str], ...] = ()) -> Answer:
-    """Answer with a value as JSON."""
-    return Answer(status=status, body=wire_format.dumps(value), headers=headers)
+def json_response(status: int, value: object, *, headers: tuple[tuple[str, str], ...] = ()) -> HttpResponse:
+    """HttpResponse with a value as JSON."""
+    return HttpResponse(status=status, body=wire_format.dumps(value), headers=headers)
 
 
-def refusal(error: RefusedError) -> Answer:
-    """Answer a refused request. Source: RF for the form of the body."""
-    return answer(error.status, {"code": error.code, "message": error.message}, headers=error.headers)
+def error_response(error: HttpError) -> HttpResponse:
+    """HttpResponse a refused request. Source: RF for the form of the body."""
+    return json_response(error.status, {"code": error.code, "message": error.message}, headers=error.headers)
 
 
-def bad_request(message: str) -> RefusedError:
-    """Make the refusal of a request that is not well-formed."""
-    return RefusedError(400, "bad_request", message)
+def bad_request(message: str) -> HttpError:
+    """Make the error_response of a request that is not well-formed."""
+    return HttpError(400, "bad_request", message)
 
 
-def not_found(message: str) -> RefusedError:
-    """Make the refusal of a request for something that is not there."""
-    return RefusedError(404, "not_found", message)
+def not_found(message: str) -> HttpError:
+    """Make the error_response of a request for something that is not there."""
+    return HttpError(404, "not_found", message)
 
 
-def method_not_allowed(method: str, allowed: str) -> RefusedError:
-    """Make the refusal of a method that the path does not have."""
+def method_not_allowed(method: str, allowed: str) -> HttpError:
+    """Make the error_response of a method that the path does not have."""
     message = f"{method} is not offered here; allowed: {allowed}"
-    return RefusedError(405, "method_not_allowed", message, (("Allow", allowed),))
+    return HttpError(405, "method_not_allowed", message, (("Allow", allowed),))
 
 
-def json_body(call: Call) -> object:
+def json_body(request: HttpRequest) -> object:
     """Parse the body of a call.
 
     Raises:
-        RefusedError: 415 if it is not declared as JSON, 400 if it is empty or no JSON.
+        HttpError: 415 if it is not declared as JSON, 400 if it is empty or no JSON.
 
     """
-    if not call.body:
+    if not request.body:
         raise bad_request("$: expected an object, got an empty body")
-    declared = call.headers.get("Content-Type", "")
+    declared = request.headers.get("Content-Type", "")
     if declared != JSON and declared.partition(";")[0].strip().lower() != JSON:
-        raise RefusedError(415, "unsupported_media_type", f"Content-Type: expected {JSON}, got {declared!r}")
+        raise HttpError(415, "unsupported_media_type", f"Content-Type: expected {JSON}, got {declared!r}")
     try:
-        return wire_format.loads(call.body)
+        return wire_format.loads(request.body)
     except ValueError as error:
         raise bad_request(f"$: the body is not valid JSON: {error}") from None

@@ -15,12 +15,12 @@ from kaspi_delivery_async.sandbox.http.delivery_api import DeliveryApi, route
 from kaspi_delivery_async.sandbox.http.fault_effects import FaultEffects, respond
 from kaspi_delivery_async.sandbox.http.messages import (
     MAX_BODY,
-    Answer,
-    Call,
-    RefusedError,
+    HttpError,
+    HttpRequest,
+    HttpResponse,
     bad_request,
+    error_response,
     not_found,
-    refusal,
 )
 from kaspi_delivery_async.sandbox.state.logs import Log, RecordedRequest
 
@@ -40,16 +40,16 @@ class _Protocol(web.RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,  # noqa: ARG002 - it quotes what came, which may be anything
     ) -> web.StreamResponse:
-        refused = RefusedError(status, "bad_request", "this is not valid HTTP")
+        refused = HttpError(status, "bad_request", "this is not valid HTTP")
         if status >= 500:
             self.log_exception("The sandbox itself failed", exc_info=exc)
-            refused = RefusedError(status, "internal_error", "the sandbox itself failed; its log tells why")
-        response = respond(refusal(refused))
+            refused = HttpError(status, "internal_error", "the sandbox itself failed; its log tells why")
+        response = respond(error_response(refused))
         response.force_close()
         return response
 
 
-class EdgeServer(web.Server):
+class SandboxServer(web.Server):
     """An aiohttp server that refuses malformed HTTP as JSON."""
 
     def __call__(self) -> web.RequestHandler:
@@ -58,11 +58,11 @@ class EdgeServer(web.Server):
 
 
 @attrs.frozen(kw_only=True)
-class Edge:
+class Router:
     """Handles each request of either API."""
 
     api: DeliveryApi
-    control: Callable[[Call], Awaitable[Answer]]
+    control: Callable[[HttpRequest], Awaitable[HttpResponse]]
     faults: Faults
     effects: FaultEffects
     log: Log[RecordedRequest]
@@ -74,13 +74,13 @@ class Edge:
         """Respond to a request."""
         try:
             body = await _read(request)
-        except RefusedError as error:
-            return respond(refusal(error))
+        except HttpError as error:
+            return respond(error_response(error))
         except ConnectionError:
             return web.Response()  # the client has gone: nobody reads this
         url = request.rel_url
         _, root, *rest = f"{url.raw_path}/".split("/")
-        call = Call(
+        received = HttpRequest(
             method=request.method,
             segments=tuple(unquote(segment) for segment in rest[:-1]),
             query={name: tuple(url.query.getall(name)) for name in url.query} if url.raw_query_string else {},
@@ -88,33 +88,33 @@ class Edge:
             body=body,
         )
         if root == API_ROOT:
-            return await self._deliver(request, call)
+            return await self._deliver(request, received)
         if root != CONTROL_ROOT:
-            return respond(refusal(not_found(f"there is nothing here: the API is under /{API_ROOT}/v1")))
+            return respond(error_response(not_found(f"there is nothing here: the API is under /{API_ROOT}/v1")))
         if not self.remote_control and not _is_local(request):
-            return respond(refusal(RefusedError(403, "forbidden", "the control API answers this machine only")))
-        return respond(await self.control(call))
+            return respond(error_response(HttpError(403, "forbidden", "the control API answers this machine only")))
+        return respond(await self.control(received))
 
-    async def _deliver(self, request: web.BaseRequest, call: Call) -> web.StreamResponse:
-        routed = route(call.segments)
-        operation = routed[0] if routed and routed[1] == call.method else None
+    async def _deliver(self, connection: web.BaseRequest, request: HttpRequest) -> web.StreamResponse:
+        routed = route(request.segments)
+        operation = routed[0] if routed and routed[1] == request.method else None
         seen = functools.partial(
             RecordedRequest,
             at=self.clock.now(),
-            method=call.method,
-            path=request.raw_path,
-            headers=call.headers,
-            body=call.body,
+            method=request.method,
+            path=connection.raw_path,
+            headers=request.headers,
+            body=request.body,
             operation=operation,
         )
         happening = self.faults.pick(operation) if operation else None
         if happening is None:
-            answered = self.api.answer(call)
+            answered = self.api.respond(request)
             self.log.append(seen(status=answered.status))
             return respond(answered)
         fault = str(happening.fault)
         number = self.log.append(seen(fault=fault))
-        status, response = await self.effects.respond(happening, request, lambda: self.api.answer(call))
+        status, response = await self.effects.respond(happening, connection, lambda: self.api.respond(request))
         self.log.replace(number, seen(status=status, fault=fault))
         return response
 
@@ -123,7 +123,7 @@ async def _read(request: web.BaseRequest) -> bytes:
     """Read the body.
 
     Raises:
-        RefusedError: 413 if it is longer than 1 MiB, 400 if it cannot be decoded.
+        HttpError: 413 if it is longer than 1 MiB, 400 if it cannot be decoded.
         ConnectionError: The client has gone.
 
     """
@@ -133,7 +133,7 @@ async def _read(request: web.BaseRequest) -> bytes:
     try:
         return await request.read()
     except web.HTTPRequestEntityTooLarge:
-        raise RefusedError(413, "payload_too_large", f"a body has at most {MAX_BODY} bytes") from None
+        raise HttpError(413, "payload_too_large", f"a body has at most {MAX_BODY} bytes") from None
     except web.RequestPayloadError:
         raise bad_request("the body cannot be read: its encoding or framing is broken") from None
 

@@ -3,7 +3,7 @@
 from typing import cast
 
 from kaspi_delivery_async.sandbox.deliveries import lifecycle
-from kaspi_delivery_async.sandbox.http.messages import RefusedError, bad_request
+from kaspi_delivery_async.sandbox.http.messages import HttpError, bad_request
 from kaspi_delivery_async.sandbox.webhooks.urls import url_problem
 
 Object = dict[str, object]
@@ -25,7 +25,7 @@ def delivery_request(value: object) -> tuple[str, Object]:
     """Check the body of a create and give the order's id and its documented fields. Source: RF.
 
     Raises:
-        RefusedError: 400 that names the path of the first wrong field.
+        HttpError: 400 that names the path of the first wrong field.
 
     """
     body = _object(value, "$")
@@ -45,7 +45,7 @@ def cancel_request(value: object) -> str | None:
     """Check the body of a cancel and give its reason, if any.
 
     Raises:
-        RefusedError: 400 that names the path of the wrong field.
+        HttpError: 400 that names the path of the wrong field.
 
     """
     body = _object(value, "$")
@@ -56,7 +56,7 @@ def test_webhook_request(value: object) -> tuple[str, str]:
     """Check the body of a test webhook and give its URL and event type.
 
     Raises:
-        RefusedError: 400 that names the path of the first wrong field.
+        HttpError: 400 that names the path of the first wrong field.
 
     """
     body = _object(value, "$")
@@ -75,7 +75,7 @@ def idempotency_key(key: str) -> str:
     """Check an ``Idempotency-Key``: 1 to 255 visible ASCII characters.
 
     Raises:
-        RefusedError: 400.
+        HttpError: 400.
 
     """
     if not is_key(key) or len(key) > MAX_KEY_LENGTH:
@@ -92,7 +92,7 @@ def boolean_parameter(values: tuple[str, ...], name: str) -> bool:
     """Check a query parameter that is ``true`` or ``false``; without it, false.
 
     Raises:
-        RefusedError: 400 if it is something else or given more than once.
+        HttpError: 400 if it is something else or given more than once.
 
     """
     if not values:
@@ -156,6 +156,6 @@ def _integer(parent: Object, name: str, path: str) -> int:
     return value
 
 
-def _wrong(path: str, expected: str, value: object) -> RefusedError:
+def _wrong(path: str, expected: str, value: object) -> HttpError:
     # Says what kind of value came, never the value: it may be a phone or an address.
     return bad_request(f"{path}: expected {expected}, got {_NAMES.get(type(value), 'null')}")

@@ -6,20 +6,20 @@ from hashlib import blake2b
 import attrs
 
 from kaspi_delivery_async.sandbox import wire_format
-from kaspi_delivery_async.sandbox.http.messages import Answer, RefusedError
+from kaspi_delivery_async.sandbox.http.messages import HttpError, HttpResponse
 
 KEY_LIFE = 24 * 3600.0
 """Seconds for which a key is remembered. Source: AU."""
 
 
 @attrs.frozen(kw_only=True)
-class KeyedAnswer:
+class StoredResponse:
     """An answer that was given under a key."""
 
     api_key: str = attrs.field(repr=False)
     key: str
     fingerprint: bytes
-    answer: Answer
+    answer: HttpResponse
     at: float
     """When the key was first used: Unix seconds on the sandbox clock."""
 
@@ -35,13 +35,13 @@ class KeyMemory:
     """The keys of the last 24 hours, each under the API key it came with."""
 
     def __init__(self) -> None:
-        self._answers: OrderedDict[tuple[str, str], KeyedAnswer] = OrderedDict()
+        self._answers: OrderedDict[tuple[str, str], StoredResponse] = OrderedDict()
 
-    def recall(self, api_key: str, key: str, *, fingerprint: bytes, now: float) -> Answer | None:
+    def recall(self, api_key: str, key: str, *, fingerprint: bytes, now: float) -> HttpResponse | None:
         """Find the answer first given under a key.
 
         Raises:
-            RefusedError: 409 if the key came with another payload. Source: AU.
+            HttpError: 409 if the key came with another payload. Source: AU.
 
         """
         self._forget_old(now)
@@ -50,10 +50,10 @@ class KeyMemory:
             return None
         if known.fingerprint != fingerprint:
             message = "Idempotency-Key: this key was used before with another payload; use a new key for a new request"
-            raise RefusedError(409, "conflict", message)
+            raise HttpError(409, "conflict", message)
         return known.answer
 
-    def remember(self, keyed: KeyedAnswer) -> None:
+    def remember(self, keyed: StoredResponse) -> None:
         """Keep an answer for 24 hours."""
         self._answers[keyed.api_key, keyed.key] = keyed
 

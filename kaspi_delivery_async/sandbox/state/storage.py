@@ -8,8 +8,8 @@ from typing import Any
 import attrs
 import orjson
 
-from kaspi_delivery_async.sandbox.http.messages import Answer
-from kaspi_delivery_async.sandbox.state.idempotency_keys import KeyedAnswer
+from kaspi_delivery_async.sandbox.http.messages import HttpResponse
+from kaspi_delivery_async.sandbox.state.idempotency_keys import StoredResponse
 from kaspi_delivery_async.sandbox.state.records import DeliveryRecord, Event, PendingEvent, StatusEntry
 
 _VERSION = 1
@@ -28,7 +28,7 @@ class SavedState:
     """What was kept."""
 
     deliveries: tuple[DeliveryRecord, ...] = ()
-    keys: tuple[KeyedAnswer, ...] = ()
+    keys: tuple[StoredResponse, ...] = ()
     events: tuple[PendingEvent, ...] = ()
     test_events: int = 0
     """How many test events were sent."""
@@ -46,7 +46,7 @@ class Storage:
     def save_delivery(self, record: DeliveryRecord) -> None:
         """Keep the newest version of a delivery."""
 
-    def save_key(self, keyed: KeyedAnswer) -> None:
+    def save_key(self, keyed: StoredResponse) -> None:
         """Keep the answer given under a key."""
 
     def save_event(self, pending: PendingEvent) -> None:
@@ -101,8 +101,9 @@ class SqliteStorage(Storage):
                 in rows("SELECT * FROM deliveries ORDER BY rowid")
             ),
             keys=tuple(
-                KeyedAnswer(
-                    api_key=api_key, key=key, fingerprint=fingerprint, answer=Answer(status=status, body=body), at=at
+                StoredResponse(
+                    api_key=api_key, key=key, fingerprint=fingerprint, at=at,
+                    answer=HttpResponse(status=status, body=body),
                 )
                 for api_key, key, fingerprint, status, body, at in rows("SELECT * FROM keys ORDER BY at, rowid")
             ),
@@ -123,7 +124,7 @@ class SqliteStorage(Storage):
              record.request_json, history),
         )  # fmt: skip
 
-    def save_key(self, keyed: KeyedAnswer) -> None:
+    def save_key(self, keyed: StoredResponse) -> None:
         """Keep the answer given under a key."""
         answer = keyed.answer
         row = (keyed.api_key, keyed.key, keyed.fingerprint, answer.status, answer.body, keyed.at)

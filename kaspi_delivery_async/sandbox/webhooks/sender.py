@@ -28,7 +28,7 @@ class Registration:
 
 @attrs.frozen(eq=False)
 class _Attempt:
-    """An attempt whose fault, if any, is settled."""
+    """An attempt whose fault, if any, is decided."""
 
     pending: PendingEvent
     fault: Fault | None
@@ -84,7 +84,7 @@ class WebhookSender:
         """Make an attempt when it is due."""
         self._clock.call_at(pending.due, lambda: self._launch(pending))
 
-    async def settle(self) -> None:
+    async def drain(self) -> None:
         """Wait until no attempt is under way."""
         while self._tasks:
             await asyncio.wait(tuple(self._tasks))
@@ -94,7 +94,7 @@ class WebhookSender:
         self._held.clear()
         for task in self._tasks:
             task.cancel()
-        await self.settle()
+        await self.drain()
 
     async def close(self) -> None:
         """Break off everything under way and close the connections."""
