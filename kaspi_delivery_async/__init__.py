@@ -1,7 +1,10 @@
-"""An asyncio-first client for the Kaspi Delivery API.
+"""An asyncio client for the Kaspi Delivery API; an independent project, not the vendor's.
 
-An independent project, not the vendor's. `DeliveryClient` calls the API; `kaspi_delivery_async.webhooks`
-receives its events; `kaspi_delivery_async.sandbox` is a local stand-in for tests.
+`DeliveryClient` calls the API. `kaspi_delivery_async.webhooks` receives its events, `kaspi_delivery_async.bulk` creates
+thousands of deliveries, and `kaspi_delivery_async.sandbox` is a local stand-in for tests.
+
+``Source: GS AU`` in a docstring names the pages of the vendor's documentation that a rule rests on; docs/sources.md
+lists them.
 """
 
 from kaspi_delivery_async._version import __version__

@@ -46,9 +46,3 @@ async def test_a_documented_program_runs(program: str, tmp_path: Path) -> None:
         )
         output, _ = await process.communicate()
     assert process.returncode == 0, output.decode()
-
-
-def test_links_between_pages_lead_somewhere() -> None:
-    for page in PAGES:
-        for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text()):
-            assert (page.parent / target).exists(), f"{page.name} links to {target}"
