@@ -35,7 +35,7 @@ class GroupCommit(Generic[T, R]):
             self._writing = asyncio.create_task(self._run())
         return await written
 
-    async def settle(self) -> None:
+    async def flush(self) -> None:
         """Wait until all is written."""
         if self._writing is not None:
             await asyncio.wait([self._writing])

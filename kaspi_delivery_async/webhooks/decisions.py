@@ -5,26 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kaspi_delivery_async.errors import WebhookVerificationError
-from kaspi_delivery_async.webhooks.stored_events import State, Verdict, error_text
+from kaspi_delivery_async.webhooks.stored_events import EventState, EventUpdate, error_text
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
-    from kaspi_delivery_async.models import DeliveryWebhook
     from kaspi_delivery_async.options import RetryPolicy
 
-    Handler = Callable[[DeliveryWebhook], Awaitable[object]]
 
-
-def decide(error: BaseException | None, *, attempt: int, now: float, policy: RetryPolicy, draw: float) -> Verdict:
+def decide(error: BaseException | None, *, attempt: int, now: float, policy: RetryPolicy, draw: float) -> EventUpdate:
     """Decide what becomes of an event after its ``attempt``-th handling; ``draw`` is evenly distributed over [0, 1).
 
     The wait before the next attempt is drawn between 0 and ``min(cap, base * 2 ** (attempt - 1))``
     seconds; a message that cannot be read is given up at once.
     """
     if error is None:
-        return Verdict(state=State.HANDLED)
+        return EventUpdate(state=EventState.HANDLED)
     if attempt >= policy.max_attempts or isinstance(error, WebhookVerificationError):
-        return Verdict(state=State.DEAD, error=error_text(error))
+        return EventUpdate(state=EventState.DEAD, error=error_text(error))
     ceiling = min(policy.cap, policy.base * 2.0 ** min(attempt - 1, 60))
-    return Verdict(state=State.WAITING, due_at=now + ceiling * draw, error=error_text(error))
+    return EventUpdate(state=EventState.WAITING, due_at=now + ceiling * draw, error=error_text(error))

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
     from kaspi_delivery_async.tracking import StatusHub
     from kaspi_delivery_async.webhooks.receivers.aiohttp import AiohttpHandler
-    from kaspi_delivery_async.webhooks.receivers.asgi import AsgiApp
+    from kaspi_delivery_async.webhooks.receivers.asgi import AsgiReceiver
     from kaspi_delivery_async.webhooks.receivers.django import DjangoView
-    from kaspi_delivery_async.webhooks.stored_events import DeadLetter, Totals
+    from kaspi_delivery_async.webhooks.stored_events import DeadLetter, InboxTotals
     from kaspi_delivery_async.webhooks.stores.protocol import Store
     from kaspi_delivery_async.webhooks.verifier import Headers, WebhookVerifier
     from kaspi_delivery_async.webhooks.worker import Handler
@@ -165,16 +165,16 @@ class WebhookInbox:
             self._worker.wake()
         return replayed
 
-    async def totals(self) -> Totals:
+    async def totals(self) -> InboxTotals:
         """Count events, attempts and duplicates."""
         return await self._store.totals()
 
     @property
     def aiohttp(self) -> AiohttpHandler:
         """A handler for ``aiohttp.web``: ``app.router.add_route("*", "/webhooks", inbox.aiohttp)``."""
-        from kaspi_delivery_async.webhooks.receivers.aiohttp import handler
+        from kaspi_delivery_async.webhooks.receivers.aiohttp import aiohttp_handler
 
-        return handler(self)
+        return aiohttp_handler(self.receive)
 
     async def cleanup_ctx(self, _app: object) -> AsyncGenerator[None]:
         """Keep the inbox open while an ``aiohttp.web`` application runs.
@@ -185,18 +185,18 @@ class WebhookInbox:
             yield
 
     @property
-    def asgi(self) -> AsgiApp:
+    def asgi(self) -> AsgiReceiver:
         """An ASGI application, to serve by itself or to mount in FastAPI, Starlette or Litestar."""
-        from kaspi_delivery_async.webhooks.receivers.asgi import application
+        from kaspi_delivery_async.webhooks.receivers.asgi import AsgiReceiver
 
-        return application(self)
+        return AsgiReceiver(self.receive, lifespan=self)
 
     @property
     def django(self) -> DjangoView:
         """An async Django view, exempt from CSRF protection, for a project under an ASGI server."""
-        from kaspi_delivery_async.webhooks.receivers.django import view
+        from kaspi_delivery_async.webhooks.receivers.django import django_view
 
-        return view(self)
+        return django_view(self.receive)
 
     def _start(self) -> None:
         # A task that was cancelled belonged to an event loop that has ended.

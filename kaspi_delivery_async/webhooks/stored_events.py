@@ -19,7 +19,7 @@ LONGEST_ERROR = 2000
 """Characters that are kept of a handler's error."""
 
 
-class State(StrEnum):
+class EventState(StrEnum):
     """Where an event stands in the inbox."""
 
     WAITING = "waiting"
@@ -58,10 +58,10 @@ class Lease:
 
 
 @attrs.frozen(kw_only=True)
-class Verdict:
+class EventUpdate:
     """What becomes of an event after an attempt to handle it."""
 
-    state: State
+    state: EventState
     due_at: float = 0.0
     """When a waiting event is handled again: Unix seconds."""
     error: str | None = None
@@ -95,7 +95,7 @@ class DeadLetter:
 
 
 @attrs.frozen(kw_only=True)
-class Totals:
+class InboxTotals:
     """How much an inbox holds, and how it fares. Handled events are counted for as long as they are kept."""
 
     waiting: int = 0

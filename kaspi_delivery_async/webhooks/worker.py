@@ -148,9 +148,9 @@ class Worker:
                 raise
             _logger.warning("attempt %d to handle event %d failed", lease.attempt, lease.number, exc_info=True)
             error = failure
-        verdict = decide(error, attempt=lease.attempt, now=self._clock(), policy=self._policy, draw=self._draw())
+        update = decide(error, attempt=lease.attempt, now=self._clock(), policy=self._policy, draw=self._draw())
         try:
-            await self._store.settle(lease, verdict)
+            await self._store.update(lease, update)
         except Exception:
             _logger.exception("event %d was handled, but its store failed; it will be handled again", lease.number)
 

@@ -22,7 +22,7 @@ from typer.testing import CliRunner, Result
 
 from kaspi_delivery_async import ConfigurationError, InvalidRequestError, WebhookVerificationError
 from kaspi_delivery_async.cli.webhooks.commands import app
-from kaspi_delivery_async.webhooks.stored_events import Lease, Message, State, Verdict
+from kaspi_delivery_async.webhooks.stored_events import EventState, EventUpdate, Lease, Message
 from kaspi_delivery_async.webhooks.stores.sql import SqlStore
 from tests.support.cli_process import COMMAND, FULL, NO_SPACE, needs_full_device, unread_pipe
 from tests.support.webhook_messages import NOW, SECRET, body, headers
@@ -107,7 +107,7 @@ async def bury(path: Path, *events: str) -> None:
         await store.add(Message(key=event, body=body(event), received_at=NOW, event=None))
         [lease] = await store.lease(worker="w", now=NOW, until=NOW + 1, limit=1)
         assert isinstance(lease, Lease)
-        await store.settle(lease, Verdict(state=State.DEAD, error="ValueError: no \x1b[31mcourier"))
+        await store.update(lease, EventUpdate(state=EventState.DEAD, error="ValueError: no \x1b[31mcourier"))
     await store.add(Message(key="unreadable", body=b"[]", received_at=NOW, event=None, error="no event"))
     await store.close()
 

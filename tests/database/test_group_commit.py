@@ -80,11 +80,11 @@ async def test_who_is_cancelled_takes_nothing_from_the_others(error: Exception |
 async def test_settling_waits_for_the_write_under_way() -> None:
     disk = Disk()
     commit = GroupCommit(disk.write)
-    await commit.settle()
+    await commit.flush()
     task = asyncio.create_task(commit.submit(1))
     await asyncio.sleep(0.5)
 
-    await commit.settle()
+    await commit.flush()
 
     assert asyncio.get_running_loop().time() == 1
     await task

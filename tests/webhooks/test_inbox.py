@@ -17,7 +17,7 @@ from kaspi_delivery_async import (
     WebhookVerificationError,
 )
 from kaspi_delivery_async.webhooks import MemoryStore, Store, WebhookInbox, WebhookVerifier
-from kaspi_delivery_async.webhooks.stored_events import Lease, Message, State, Verdict
+from kaspi_delivery_async.webhooks.stored_events import EventState, EventUpdate, Lease, Message
 from kaspi_delivery_async.webhooks.worker import LEASE, PRUNING, RETENTION
 from tests.support.webhook_messages import NOW, SECRET, body, headers
 
@@ -78,9 +78,9 @@ class BrokenStore(MemoryStore):
         self._check("lease")
         return await super().lease(worker=worker, now=now, until=until, limit=limit)
 
-    async def settle(self, lease: Lease, verdict: Any) -> None:
-        self._check("settle")
-        await super().settle(lease, verdict)
+    async def update(self, lease: Lease, update: Any) -> None:
+        self._check("update")
+        await super().update(lease, update)
 
     async def release(self, leases: Any, *, now: float) -> None:
         self._check("release")
@@ -465,7 +465,7 @@ async def test_a_worker_outlasts_failures_of_its_store(caplog: pytest.LogCapture
 @pytest.mark.looptime
 async def test_an_event_that_could_not_be_settled_is_handled_again(caplog: pytest.LogCaptureFixture) -> None:
     store, handler = BrokenStore(), Handler()
-    store.broken = {"settle"}
+    store.broken = {"update"}
     async with new_inbox(handler, store) as inbox:
         await receive(inbox)
         await asyncio.sleep(1.0)
@@ -506,7 +506,7 @@ async def test_handled_events_are_forgotten_hourly_after_their_retention() -> No
     for key, age in (("week", RETENTION + 1), ("almost", RETENTION - 60)):
         await store.add(Message(key=key, body=body(key), received_at=NOW - age, event=None))
         for lease in await store.lease(worker="w", now=NOW, until=NOW + 1, limit=1):
-            await store.settle(lease, Verdict(state=State.HANDLED))
+            await store.update(lease, EventUpdate(state=EventState.HANDLED))
 
     async with new_inbox(Handler(), store) as inbox:
         await asyncio.sleep(1.0)

@@ -5,11 +5,11 @@ import asyncio
 import attrs
 import pytest
 
-from kaspi_delivery_async.webhooks import DeadLetter, Store, Totals
-from kaspi_delivery_async.webhooks.stored_events import Lease, Message, State, Verdict
+from kaspi_delivery_async.webhooks import DeadLetter, InboxTotals, Store
+from kaspi_delivery_async.webhooks.stored_events import EventState, EventUpdate, Lease, Message
 from tests.support.webhook_messages import body
 
-DONE = Verdict(state=State.HANDLED)
+DONE = EventUpdate(state=EventState.HANDLED)
 
 
 def message(key: str = "a", *, at: float = 100.0, error: str | None = None) -> Message:
@@ -32,7 +32,7 @@ async def test_of_many_at_once_one_is_new(store: Store) -> None:
     added = await asyncio.gather(*(store.add(message()) for _ in range(100)))
 
     assert sorted(added) == [False] * 99 + [True]
-    assert await store.totals() == Totals(waiting=1, duplicates=99, oldest_received_at=100.0)
+    assert await store.totals() == InboxTotals(waiting=1, duplicates=99, oldest_received_at=100.0)
 
 
 async def test_many_at_once_of_what_is_known_are_all_counted(store: Store) -> None:
@@ -56,7 +56,7 @@ async def test_closing_waits_for_what_is_being_stored(store: Store) -> None:
 async def test_a_duplicate_of_what_was_handled_is_not_due(store: Store) -> None:
     await store.add(message())
     [lease] = await take(store)
-    await store.settle(lease, DONE)
+    await store.update(lease, DONE)
 
     assert not await store.add(message())
     assert await take(store) == []
@@ -130,13 +130,13 @@ async def test_a_worker_that_lost_its_lease_changes_nothing(store: Store) -> Non
     [lost] = await take(store, now=100.0)
     [held] = await take(store, worker="w2", now=200.0)
 
-    await store.settle(lost, DONE)
+    await store.update(lost, DONE)
     await store.renew([lost], until=999.0)
     await store.release([lost], now=0.0)
 
     assert (await store.totals()).waiting == 1
     assert [lease.attempt for lease in await take(store, now=230.0)] == [3]
-    await store.settle(held, DONE)
+    await store.update(held, DONE)
     assert (await store.totals()).waiting == 1
 
 
@@ -146,7 +146,7 @@ async def test_a_lease_is_lost_to_another_worker_with_as_many_attempts(store: St
     await store.release([given_back], now=100.0)
     [held] = await take(store, worker="w2")
 
-    await store.settle(given_back, DONE)
+    await store.update(given_back, DONE)
 
     assert held.attempt == given_back.attempt
     assert (await store.totals()).waiting == 1
@@ -157,7 +157,7 @@ async def test_a_lease_is_lost_to_the_same_workers_next_attempt(store: Store) ->
     [ended] = await take(store, now=100.0)
     await take(store, now=130.0)
 
-    await store.settle(ended, DONE)
+    await store.update(ended, DONE)
 
     assert (await store.totals()).waiting == 1
 
@@ -166,7 +166,7 @@ async def test_what_is_to_be_tried_again_is_due_at_its_time(store: Store) -> Non
     await store.add(message())
     [lease] = await take(store)
 
-    await store.settle(lease, Verdict(state=State.WAITING, due_at=150.0, error="E"))
+    await store.update(lease, EventUpdate(state=EventState.WAITING, due_at=150.0, error="E"))
 
     assert await take(store, now=149.9) == []
     assert [lease.attempt for lease in await take(store, now=150.0)] == [2]
@@ -189,7 +189,7 @@ async def test_a_dead_letter_keeps_its_error_and_attempts(store: Store) -> None:
     await store.add(message())
     [lease] = await take(store)
 
-    await store.settle(lease, Verdict(state=State.DEAD, error="ValueError: no"))
+    await store.update(lease, EventUpdate(state=EventState.DEAD, error="ValueError: no"))
 
     [letter] = await store.dead_letters(limit=10)
     assert (letter.number, letter.error, letter.attempts) == (lease.number, "ValueError: no", 1)
@@ -201,7 +201,7 @@ async def test_chosen_dead_letters_are_replayed_from_their_first_attempt(store: 
     for key in ("a", "b"):
         await store.add(message(key))
     for lease in await take(store):
-        await store.settle(lease, Verdict(state=State.DEAD, error="E"))
+        await store.update(lease, EventUpdate(state=EventState.DEAD, error="E"))
     numbers = [letter.number for letter in await store.dead_letters(limit=10)]
     wanted = {"one": numbers[:1], "all": None, "none": [], "unknown": [10**6]}[chosen]
 
@@ -218,16 +218,16 @@ async def test_everything_is_counted(store: Store) -> None:
     await store.add(message("dead", error="unreadable"))
     await store.add(message("a"))
     first, second, _ = await take(store)
-    await store.settle(first, DONE)
-    await store.settle(second, Verdict(state=State.WAITING, due_at=500.0, error="E"))
+    await store.update(first, DONE)
+    await store.update(second, EventUpdate(state=EventState.WAITING, due_at=500.0, error="E"))
 
-    assert await store.totals() == Totals(
+    assert await store.totals() == InboxTotals(
         waiting=2, handled=1, dead=1, duplicates=1, attempts=3, oldest_received_at=80.0
     )
 
 
 async def test_an_empty_store_counts_nothing(store: Store) -> None:
-    assert await store.totals() == Totals()
+    assert await store.totals() == InboxTotals()
 
 
 async def test_only_old_handled_events_are_pruned(store: Store) -> None:
@@ -236,7 +236,7 @@ async def test_only_old_handled_events_are_pruned(store: Store) -> None:
     await store.add(message("dead", at=12.0, error="unreadable"))
     for lease in await take(store):
         if lease.body != body("waiting"):
-            await store.settle(lease, DONE)
+            await store.update(lease, DONE)
 
     assert await store.prune(before=50.0) == 1
     totals = await store.totals()

@@ -70,8 +70,8 @@ class Session:
 
     async def close(self) -> None:
         """Write what is still to be written, and let others have the orders that were not finished."""
-        await self._claims.settle()
-        await self._ends.settle()
+        await self._claims.flush()
+        await self._ends.flush()
         self._heartbeat.cancel()
         await asyncio.wait([self._heartbeat])
         try:

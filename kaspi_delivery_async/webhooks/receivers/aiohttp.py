@@ -1,4 +1,4 @@
-"""Receives webhooks in an ``aiohttp.web`` application."""
+"""Receiver for an ``aiohttp.web`` application."""
 
 from __future__ import annotations
 
@@ -7,29 +7,29 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from kaspi_delivery_async.webhooks.receivers.responses import answer
+from kaspi_delivery_async.webhooks.receivers.responses import respond
 
 if TYPE_CHECKING:
-    from kaspi_delivery_async.webhooks.inbox import WebhookInbox
+    from kaspi_delivery_async.webhooks.receivers.responses import Receive
 
 AiohttpHandler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def handler(inbox: WebhookInbox) -> AiohttpHandler:
-    """Make a handler for any route; route every method to it, so that others than POST are answered too."""
+def aiohttp_handler(receive: Receive) -> AiohttpHandler:
+    """Return a handler for any route; route every method to it, so that 405 is the receiver's too."""
 
     async def receive_webhook(request: web.Request) -> web.StreamResponse:
         try:
-            given = await answer(
-                inbox,
+            response = await respond(
+                receive,
                 method=request.method,
                 media_type=request.headers.get("Content-Type", ""),
                 headers=request.headers,
                 chunks=request.content.iter_any(),
             )
         except ConnectionError:
-            # Nobody is there to be answered; aiohttp would log this as a failure of the service.
+            # The client has gone; aiohttp would log this as a failure of the service.
             return web.Response(status=400)
-        return web.Response(status=given.status, body=given.body, headers=given.headers)
+        return web.Response(status=response.status, body=response.body, headers=response.headers)
 
     return receive_webhook

@@ -1,64 +1,76 @@
-"""Receives webhooks as a plain ASGI application, which FastAPI, Starlette and Litestar can mount."""
+"""Receiver as a plain ASGI application, which FastAPI, Starlette and Litestar can mount."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import TYPE_CHECKING, Any
 
-from kaspi_delivery_async.webhooks.receivers.responses import answer
+from kaspi_delivery_async.webhooks.receivers.responses import respond
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
+    from contextlib import AbstractAsyncContextManager
 
-    from kaspi_delivery_async.webhooks.inbox import WebhookInbox
+    from kaspi_delivery_async.webhooks.receivers.responses import Receive
 
 Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-AsgiApp = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
+AsgiReceive = Callable[[], Awaitable[Message]]
+AsgiSend = Callable[[Message], Awaitable[None]]
 
 
-def application(inbox: WebhookInbox) -> AsgiApp:
-    """Make an application that answers at every path, and opens and closes the inbox where it gets the lifespan."""
+class AsgiReceiver:
+    """An application that receives webhooks at every path, and holds ``lifespan`` where it is given one.
 
-    async def receive_webhooks(scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+    It is an object, not a function, so that routes of Starlette and FastAPI take it for an application.
+    """
+
+    def __init__(self, receive: Receive, *, lifespan: AbstractAsyncContextManager[object]) -> None:
+        self._receive = receive
+        self._lifespan = lifespan
+
+    async def __call__(self, scope: MutableMapping[str, Any], receive: AsgiReceive, send: AsgiSend) -> None:
+        """Serve a request or the lifespan; turn a websocket away."""
         if scope["type"] == "http":
-            await _answer(inbox, scope, receive, send)
+            await self._serve_request(scope, receive, send)
         elif scope["type"] == "lifespan":
-            await _live(inbox, receive, send)
+            await self._serve_lifespan(receive, send)
         else:
             await receive()
             await send({"type": "websocket.close", "code": 1003})
 
-    return receive_webhooks
+    async def _serve_request(self, scope: MutableMapping[str, Any], receive: AsgiReceive, send: AsgiSend) -> None:
+        headers: list[tuple[bytes, bytes]] = list(scope["headers"])
+        media_types = [value.decode("latin-1") for name, value in headers if name.lower() == b"content-type"]
+        try:
+            response = await respond(
+                self._receive,
+                method=scope["method"],
+                media_type=",".join(media_types),
+                headers=headers,
+                chunks=_chunks(receive),
+            )
+        except _DisconnectedError:
+            return
+        await send({
+            "type": "http.response.start",
+            "status": response.status,
+            "headers": [(name.lower().encode(), value.encode()) for name, value in response.headers.items()],
+        })  # fmt: skip
+        await send({"type": "http.response.body", "body": response.body})
 
-
-async def _answer(inbox: WebhookInbox, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
-    headers: list[tuple[bytes, bytes]] = list(scope["headers"])
-    media_types = [value.decode("latin-1") for name, value in headers if name.lower() == b"content-type"]
-    try:
-        given = await answer(
-            inbox,
-            method=scope["method"],
-            media_type=",".join(media_types),
-            headers=headers,
-            chunks=_chunks(receive),
-        )
-    except _DisconnectedError:
-        return
-    await send({
-        "type": "http.response.start",
-        "status": given.status,
-        "headers": [(name.lower().encode(), value.encode()) for name, value in given.headers.items()],
-    })  # fmt: skip
-    await send({"type": "http.response.body", "body": given.body})
+    async def _serve_lifespan(self, receive: AsgiReceive, send: AsgiSend) -> None:
+        await receive()
+        async with self._lifespan:
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+        await send({"type": "lifespan.shutdown.complete"})
 
 
 class _DisconnectedError(Exception):
     """The client has gone in the middle of its request."""
 
 
-async def _chunks(receive: Receive) -> AsyncGenerator[bytes]:
+async def _chunks(receive: AsgiReceive) -> AsyncGenerator[bytes]:
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
@@ -66,11 +78,3 @@ async def _chunks(receive: Receive) -> AsyncGenerator[bytes]:
         yield message.get("body", b"")
         if not message.get("more_body", False):
             return
-
-
-async def _live(inbox: WebhookInbox, receive: Receive, send: Send) -> None:
-    await receive()
-    async with inbox:
-        await send({"type": "lifespan.startup.complete"})
-        await receive()
-    await send({"type": "lifespan.shutdown.complete"})

@@ -1,4 +1,4 @@
-"""Receives webhooks in a Django project under an ASGI server."""
+"""Receiver for a Django project under an ASGI server."""
 
 from __future__ import annotations
 
@@ -7,28 +7,28 @@ from typing import TYPE_CHECKING, Any
 
 from django.http import HttpResponse  # type: ignore[import-untyped]  # pyright: ignore[reportMissingTypeStubs]
 
-from kaspi_delivery_async.webhooks.receivers.responses import LARGEST_BODY, answer
+from kaspi_delivery_async.webhooks.receivers.responses import LARGEST_BODY, respond
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from kaspi_delivery_async.webhooks.inbox import WebhookInbox
+    from kaspi_delivery_async.webhooks.receivers.responses import Receive
 
 DjangoView = Callable[[Any], Awaitable[Any]]
 
 
-def view(inbox: WebhookInbox) -> DjangoView:
-    """Make a view for any path; the signature takes the place of the CSRF token."""
+def django_view(receive: Receive) -> DjangoView:
+    """Return a view for any path; the signature takes the place of the CSRF token."""
 
     async def receive_webhook(request: Any) -> Any:
-        given = await answer(
-            inbox,
+        response = await respond(
+            receive,
             method=request.method,
             media_type=request.headers.get("Content-Type", ""),
             headers=request.headers,
             chunks=_chunks(request),
         )
-        return HttpResponse(given.body, status=given.status, headers=given.headers)
+        return HttpResponse(response.body, status=response.status, headers=response.headers)
 
     receive_webhook.csrf_exempt = True  # type: ignore[attr-defined]  # what Django's own decorator sets
     return receive_webhook

@@ -1,4 +1,4 @@
-"""Answers a webhook request, whatever framework it came through: which status for which message."""
+"""Responses to webhook requests, for all frameworks: which status for which message."""
 
 from __future__ import annotations
 
@@ -13,10 +13,12 @@ from kaspi_delivery_async.errors import WebhookVerificationError
 from kaspi_delivery_async.webhooks.verifier import MALFORMED_BODY
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable
+    from collections.abc import AsyncIterable, Awaitable, Callable
 
-    from kaspi_delivery_async.webhooks.inbox import WebhookInbox
+    from kaspi_delivery_async.webhooks.stored_events import Receipt
     from kaspi_delivery_async.webhooks.verifier import Headers
+
+    Receive = Callable[[bytes, Headers], Awaitable[Receipt]]
 
 LARGEST_BODY = 64 * 1024
 """Bytes; the documented events have a few hundred."""
@@ -30,18 +32,18 @@ _logger = logging.getLogger(__name__)
 
 
 @attrs.frozen(kw_only=True)
-class Answer:
-    """What to answer. A body tells a word and no more: whoever sent the request may read it."""
+class WebhookResponse:
+    """The response to send. Its body is a single word, because anyone may have sent the request."""
 
     status: int
     body: bytes
     headers: dict[str, str]
 
 
-async def answer(
-    inbox: WebhookInbox, *, method: str, media_type: str, headers: Headers, chunks: AsyncIterable[bytes]
-) -> Answer:
-    """Take a request in, and tell what to answer; never raises.
+async def respond(
+    receive: Receive, *, method: str, media_type: str, headers: Headers, chunks: AsyncIterable[bytes]
+) -> WebhookResponse:
+    """Handle a request and return the response to send; never raises.
 
     ======  ==============================================================
     200     stored, or a duplicate
@@ -54,7 +56,7 @@ async def answer(
     ======  ==============================================================
 
     Args:
-        inbox: Where the event goes.
+        receive: Verifies and stores a message, such as `WebhookInbox.receive`.
         method: The request's method, in capitals.
         media_type: Its ``Content-Type``; empty if it has none, which is let pass.
         headers: All of its headers.
@@ -62,26 +64,26 @@ async def answer(
 
     """
     if method != "POST":
-        return _answer(405, "method_not_allowed", Allow="POST")
+        return _response(405, "method_not_allowed", Allow="POST")
     if media_type.partition(";")[0].strip().lower() not in {MEDIA_TYPE, ""}:
-        return _answer(415, "unsupported_media_type", Accept=MEDIA_TYPE)
+        return _response(415, "unsupported_media_type", Accept=MEDIA_TYPE)
     body = bytearray()
     async for chunk in chunks:
         body += chunk
         if len(body) > LARGEST_BODY:
-            return _answer(413, "body_too_large", Connection="close")
+            return _response(413, "body_too_large", Connection="close")
     try:
         async with asyncio.timeout(STORE_LIMIT):
-            receipt = await inbox.receive(bytes(body), headers)
+            receipt = await receive(bytes(body), headers)
     except WebhookVerificationError as error:
         _logger.warning("a webhook message was refused: %s", error.reason)
-        return _answer(400 if error.reason == MALFORMED_BODY else 401, error.reason)
+        return _response(400 if error.reason == MALFORMED_BODY else 401, error.reason)
     except Exception:
-        _logger.exception("a webhook event could not be stored; the vendor is told to repeat it")
-        return _answer(503, "not_stored")
-    return _answer(200, "duplicate" if receipt.duplicate else "stored")
+        _logger.exception("could not store a webhook event; responding 503 so that it is sent again")
+        return _response(503, "not_stored")
+    return _response(200, "duplicate" if receipt.duplicate else "stored")
 
 
-def _answer(status: int, word: str, **headers: str) -> Answer:
+def _response(status: int, word: str, **headers: str) -> WebhookResponse:
     body = orjson.dumps({"result": word})
-    return Answer(status=status, body=body, headers={"Content-Type": MEDIA_TYPE, **headers})
+    return WebhookResponse(status=status, body=body, headers={"Content-Type": MEDIA_TYPE, **headers})

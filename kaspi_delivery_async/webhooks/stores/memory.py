@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from kaspi_delivery_async.webhooks.stored_events import DeadLetter, Lease, Message, State, Totals, Verdict
+from kaspi_delivery_async.webhooks.stored_events import DeadLetter, EventState, EventUpdate, InboxTotals, Lease, Message
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class _Row:
     number: int
     message: Message
-    state: State = State.DEAD
+    state: EventState = EventState.DEAD
     due_at: float = 0.0
     worker: str | None = None
     attempts: int = 0
@@ -72,14 +72,14 @@ class MemoryStore:
             row.worker, row.attempts = None, row.attempts - 1
             self._wait(row, now)
 
-    async def settle(self, lease: Lease, verdict: Verdict) -> None:
-        """See `Store.settle`."""
+    async def update(self, lease: Lease, result: EventUpdate) -> None:
+        """See `Store.update`."""
         for row in self._held([lease]):
-            row.worker, row.error = None, verdict.error
-            if verdict.state is State.WAITING:
-                self._wait(row, verdict.due_at)
+            row.worker, row.error = None, result.error
+            if result.state is EventState.WAITING:
+                self._wait(row, result.due_at)
             else:
-                row.state = verdict.state
+                row.state = result.state
                 del self._waiting[row.number]
 
     async def dead_letters(self, *, limit: int) -> list[DeadLetter]:
@@ -93,24 +93,24 @@ class MemoryStore:
                 error=row.error or "",
                 body=row.message.body,
             )
-            for row in self._in(State.DEAD)[:limit]
+            for row in self._in(EventState.DEAD)[:limit]
         ]
 
     async def replay(self, numbers: Collection[int] | None, *, now: float) -> int:
         """See `Store.replay`."""
-        chosen = [row for row in self._in(State.DEAD) if numbers is None or row.number in numbers]
+        chosen = [row for row in self._in(EventState.DEAD) if numbers is None or row.number in numbers]
         for row in chosen:
             row.attempts = 0
             self._wait(row, now)
         return len(chosen)
 
-    async def totals(self) -> Totals:
+    async def totals(self) -> InboxTotals:
         """See `Store.totals`."""
         rows = self._rows.values()
-        return Totals(
+        return InboxTotals(
             waiting=len(self._waiting),
-            handled=len(self._in(State.HANDLED)),
-            dead=len(self._in(State.DEAD)),
+            handled=len(self._in(EventState.HANDLED)),
+            dead=len(self._in(EventState.DEAD)),
             duplicates=sum(row.duplicates for row in rows),
             attempts=sum(row.attempts for row in rows),
             oldest_received_at=min((row.message.received_at for row in self._waiting.values()), default=None),
@@ -118,7 +118,7 @@ class MemoryStore:
 
     async def prune(self, *, before: float) -> int:
         """See `Store.prune`."""
-        old = [row for row in self._in(State.HANDLED) if row.message.received_at < before]
+        old = [row for row in self._in(EventState.HANDLED) if row.message.received_at < before]
         for row in old:
             del self._rows[row.message.key]
         return len(old)
@@ -130,11 +130,11 @@ class MemoryStore:
         """See `Store.close`: there is nothing to let go of."""
 
     def _wait(self, row: _Row, due_at: float) -> None:
-        row.state, row.due_at = State.WAITING, due_at
+        row.state, row.due_at = EventState.WAITING, due_at
         self._waiting[row.number] = row
         heapq.heappush(self._due, (due_at, row.number))
 
-    def _in(self, state: State) -> list[_Row]:
+    def _in(self, state: EventState) -> list[_Row]:
         return [row for row in self._rows.values() if row.state is state]
 
     def _held(self, leases: Collection[Lease]) -> Iterator[_Row]:

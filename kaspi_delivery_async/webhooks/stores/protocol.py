@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
     from kaspi_delivery_async.models import DeliveryWebhookData
-    from kaspi_delivery_async.webhooks.stored_events import DeadLetter, Lease, Message, Totals, Verdict
+    from kaspi_delivery_async.webhooks.stored_events import DeadLetter, EventUpdate, InboxTotals, Lease, Message
 
 
 class Store(Protocol):
@@ -35,7 +35,7 @@ class Store(Protocol):
         """Give leases back: the events are due at once, and the attempts do not count."""
         ...
 
-    async def settle(self, lease: Lease, verdict: Verdict) -> None:
+    async def update(self, lease: Lease, result: EventUpdate) -> None:
         """Write down what became of an event, and end its lease."""
         ...
 
@@ -47,7 +47,7 @@ class Store(Protocol):
         """Make dead letters due anew, all of them if ``numbers`` is None; return how many."""
         ...
 
-    async def totals(self) -> Totals:
+    async def totals(self) -> InboxTotals:
         """Count."""
         ...
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from kaspi_delivery_async._database.database import Database
 from kaspi_delivery_async._database.group_commit import GroupCommit
 from kaspi_delivery_async._database.location import parse_location
-from kaspi_delivery_async.webhooks.stored_events import DeadLetter, Lease, Message, State, Totals, Verdict
+from kaspi_delivery_async.webhooks.stored_events import DeadLetter, EventState, EventUpdate, InboxTotals, Lease, Message
 from kaspi_delivery_async.webhooks.stores import postgresql_notify, statements, tables
 
 if TYPE_CHECKING:
@@ -61,9 +61,9 @@ class SqlStore:
         """See `Store.release`."""
         await self._write(statements.release(leases, now=now))
 
-    async def settle(self, lease: Lease, verdict: Verdict) -> None:
-        """See `Store.settle`."""
-        await self._write(statements.settle(lease, verdict))
+    async def update(self, lease: Lease, result: EventUpdate) -> None:
+        """See `Store.update`."""
+        await self._write(statements.record(lease, result))
 
     async def dead_letters(self, *, limit: int) -> list[DeadLetter]:
         """See `Store.dead_letters`."""
@@ -73,10 +73,10 @@ class SqlStore:
         """See `Store.replay`."""
         return await self._write(statements.replay(numbers, now=now))
 
-    async def totals(self) -> Totals:
+    async def totals(self) -> InboxTotals:
         """See `Store.totals`."""
         (row,) = await self._read(statements.totals())
-        return Totals(**row)
+        return InboxTotals(**row)
 
     async def prune(self, *, before: float) -> int:
         """See `Store.prune`."""
@@ -89,7 +89,7 @@ class SqlStore:
 
     async def close(self) -> None:
         """See `Store.close`."""
-        await self._adding.settle()
+        await self._adding.flush()
         database, self._database = self._database, None
         if database is not None:
             await database.close()
@@ -135,7 +135,7 @@ def _row(message: Message, *, duplicates: int) -> dict[str, object]:
         "key": message.key,
         "body": message.body,
         "received_at": message.received_at,
-        "state": State.WAITING if message.error is None else State.DEAD,
+        "state": EventState.WAITING if message.error is None else EventState.DEAD,
         "due_at": message.received_at,
         "error": message.error,
         "duplicates": duplicates,

@@ -16,7 +16,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
-from kaspi_delivery_async.webhooks.stored_events import State
+from kaspi_delivery_async.webhooks.stored_events import EventState
 from kaspi_delivery_async.webhooks.stores.tables import events
 
 if TYPE_CHECKING:
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
     from sqlalchemy import ColumnElement, Delete, Executable, Update
 
-    from kaspi_delivery_async.webhooks.stored_events import Lease, Verdict
+    from kaspi_delivery_async.webhooks.stored_events import EventUpdate, Lease
 
 
 _row = events.c
-_waiting = _row.state == State.WAITING
+_waiting = _row.state == EventState.WAITING
 
 
 def add(*, is_postgresql: bool) -> Executable:
@@ -76,12 +76,12 @@ def release(leases: Iterable[Lease], *, now: float) -> Update:
     return update(events).where(_held(leases)).values(worker=None, due_at=now, attempts=_row.attempts - 1)
 
 
-def settle(lease: Lease, verdict: Verdict) -> Update:
-    """End a lease."""
+def record(lease: Lease, result: EventUpdate) -> Update:
+    """Record the result of handling an event, and end its lease."""
     return (
         update(events)
         .where(_held([lease]))
-        .values(worker=None, state=verdict.state, due_at=verdict.due_at, error=verdict.error)
+        .values(worker=None, state=result.state, due_at=result.due_at, error=result.error)
     )
 
 
@@ -89,7 +89,7 @@ def dead_letters(*, limit: int) -> Executable:
     """List dead letters; returns their fields."""
     return (
         select(_row.number, _row.received_at, _row.attempts, _row.duplicates, _row.error, _row.body)
-        .where(_row.state == State.DEAD)
+        .where(_row.state == EventState.DEAD)
         .order_by(_row.number)
         .limit(limit)
     )
@@ -97,16 +97,18 @@ def dead_letters(*, limit: int) -> Executable:
 
 def replay(numbers: Collection[int] | None, *, now: float) -> Update:
     """Make dead letters due."""
-    statement = update(events).where(_row.state == State.DEAD).values(state=State.WAITING, due_at=now, attempts=0)
+    statement = (
+        update(events).where(_row.state == EventState.DEAD).values(state=EventState.WAITING, due_at=now, attempts=0)
+    )
     return statement if numbers is None else statement.where(_row.number.in_(numbers))
 
 
 def totals() -> Executable:
-    """Count; returns the fields of `Totals`."""
+    """Count; returns the fields of `InboxTotals`."""
     return select(
         func.count().filter(_waiting).label("waiting"),
-        func.count().filter(_row.state == State.HANDLED).label("handled"),
-        func.count().filter(_row.state == State.DEAD).label("dead"),
+        func.count().filter(_row.state == EventState.HANDLED).label("handled"),
+        func.count().filter(_row.state == EventState.DEAD).label("dead"),
         func.coalesce(func.sum(_row.duplicates), 0).label("duplicates"),
         func.coalesce(func.sum(_row.attempts), 0).label("attempts"),
         func.min(_row.received_at).filter(_waiting).label("oldest_received_at"),
@@ -115,7 +117,7 @@ def totals() -> Executable:
 
 def prune(*, before: float) -> Delete:
     """Forget what was handled."""
-    return delete(events).where(_row.state == State.HANDLED, _row.received_at < before)
+    return delete(events).where(_row.state == EventState.HANDLED, _row.received_at < before)
 
 
 def _held(leases: Iterable[Lease]) -> ColumnElement[bool]:
