@@ -1,29 +1,34 @@
-"""The application: which commands there are, and how each of them ends."""
+"""The command tree of ``kaspi-delivery``, and how each command ends."""
 
-import errno
-import os
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
-from typing import TYPE_CHECKING, Annotated, TextIO, cast
+from typing import Annotated, cast
 
 import typer
 
 from kaspi_delivery_async._version import __version__
 from kaspi_delivery_async.cli import sandbox
+from kaspi_delivery_async.cli.background_writer import OutputError
 from kaspi_delivery_async.cli.bulk import commands as bulk
 from kaspi_delivery_async.cli.check.command import check
 from kaspi_delivery_async.cli.deliveries import commands as deliveries
 from kaspi_delivery_async.cli.demo.command import demo
-from kaspi_delivery_async.cli.exit_codes import ExitCode, exit_code, explanation
+from kaspi_delivery_async.cli.exit_codes import ExitCode, exit_code
+from kaspi_delivery_async.cli.signals import InterruptedBySignalError
+from kaspi_delivery_async.cli.streams import (
+    PATIENCE,
+    emit_failure,
+    finish_errors,
+    finish_output,
+    say,
+    say_failure,
+    standard_streams,
+)
 from kaspi_delivery_async.cli.webhooks import commands as webhooks
-from kaspi_delivery_async.errors import KaspiDeliveryError
+from kaspi_delivery_async.errors import ConfigurationError, KaspiDeliveryError
 
-if TYPE_CHECKING:
-    import io
-
-_UNWRITABLE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF})
-"""What writing to stdout may end in; whatever else a command writes, it says itself what is wrong there."""
+_UsageError: type[Exception] = typer.BadParameter.__mro__[1]
+"""What typer raises for wrong arguments; it exports only this subclass."""
 
 # Plain help, without boxes: it reads the same in a pipe, and comes without importing rich.
 app: typer.Typer = typer.Typer(
@@ -50,7 +55,7 @@ def _show_version(*, wanted: bool) -> None:
 def _about(
     *,
     _version: Annotated[
-        bool, typer.Option("--version", help="Show the version and end.", is_eager=True, callback=_show_version)
+        bool, typer.Option("--version", help="Show the version and exit.", is_eager=True, callback=_show_version)
     ] = False,
 ) -> None:
     """Order couriers through the Kaspi Delivery API, follow them, and try it all on this machine with `demo`.
@@ -59,57 +64,53 @@ def _about(
     points elsewhere, such as to `kaspi-delivery sandbox serve`.
 
     Exit codes: 0 done, 1 failed, 2 wrong usage or settings and nothing sent, 3 outcome unknown (a courier may be on
-    the way), 130 interrupted.
+    the way), 130 interrupted, 141 the reader of the output has gone.
     """
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run the command that ``arguments`` name and return its exit code; errors go to stderr, without a traceback."""
     if sys.stdout is None:  # pyright: ignore[reportUnnecessaryComparison] - as `>&-` in a shell leaves it
-        _say("Error: standard output is closed; send it to /dev/null if nobody is to read it")
+        say("Error: standard output is closed; redirect it to /dev/null to discard the output")
         return ExitCode.USAGE
-    with suppress(AttributeError):  # whatever stands in for stdout may know no encoding
-        # Names are Cyrillic here; an output that cannot show them must not end in a traceback.
-        cast("io.TextIOWrapper", sys.stdout).reconfigure(errors="backslashreplace")
-    code = _run(arguments)
-    try:
-        sys.stdout.flush()
-    except OSError as error:
-        _give_up(sys.stdout)
-        code = code or _unwritten(error)
-    return code
+    with standard_streams():
+        code = _run(list(sys.argv[1:] if arguments is None else arguments))
+        try:
+            return _end(code)
+        except KeyboardInterrupt:
+            return _end(code or ExitCode.INTERRUPTED, limit=PATIENCE)
 
 
-def _run(arguments: Sequence[str] | None) -> int:
-    code: int = ExitCode.DONE
+def _run(arguments: list[str]) -> int:
+    as_json = "--json" in arguments
     try:
-        app(arguments, prog_name="kaspi-delivery")
+        code: int | None = app(arguments, prog_name="kaspi-delivery", standalone_mode=False)
     except KaspiDeliveryError as error:
-        _say(f"Error: {explanation(error)}")
-        code = exit_code(error)
-    except SystemExit as end:
-        code = int(end.code or ExitCode.DONE)
-    except OSError as error:
-        if error.errno not in _UNWRITABLE:
-            raise
-        code = _unwritten(error)
-    return code
+        say_failure(error, as_json=as_json)
+        return exit_code(error)
+    except InterruptedBySignalError as interruption:
+        return interruption.exit_code
+    except OutputError:
+        return ExitCode.DONE  # said in the end
+    except _UsageError as error:
+        wrong = cast("typer.BadParameter", error)
+        wrong.show()
+        if as_json:
+            emit_failure(ConfigurationError(wrong.format_message()))
+        return ExitCode.USAGE
+    return code or ExitCode.DONE
 
 
-def _unwritten(error: OSError) -> int:
-    if not isinstance(error, BrokenPipeError):  # whoever left has seen enough
-        _say(f"Error: standard output cannot be written: {error.strerror}")
-    return ExitCode.FAILED
-
-
-def _say(text: str) -> None:
+def _end(code: int, *, limit: float | None = None) -> int:
+    """Wait until the output is written, and return the exit code."""
+    if code >= ExitCode.INTERRUPTED:
+        limit = PATIENCE
     try:
-        typer.echo(text, err=True)
-    except OSError:  # the exit code still tells
-        _give_up(sys.stderr)
-
-
-def _give_up(output: TextIO) -> None:
-    """Lead an output nowhere: the interpreter writes what is left over when it ends, and would complain."""
-    with suppress(OSError):  # whatever stands in for it may be no file
-        os.dup2(os.open(os.devnull, os.O_WRONLY), output.fileno())
+        if not finish_output(limit=limit):
+            say("Error: standard output is not being read; what is missing there is lost")
+    except OutputError as error:
+        if code == ExitCode.DONE and not error.is_unread:
+            say(f"Error: standard output cannot be written: {error}")
+        code = code or (ExitCode.UNREAD if error.is_unread else ExitCode.FAILED)
+    finish_errors(limit=limit)
+    return code

@@ -1,5 +1,7 @@
 """Writes results: as text, with colours where the output is a terminal, or as JSON for programs."""
 
+import os
+import shutil
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from types import MappingProxyType
@@ -27,21 +29,28 @@ def emit(values: Mapping[str, object], text: Text, *, as_json: bool) -> None:
     if as_json:
         typer.echo(orjson.dumps(values))
     else:
-        Console().print(text, soft_wrap=True)
+        console().print(text, soft_wrap=True)
+
+
+def console(*, width: int | None = None, stderr: bool = False) -> Console:
+    """Return a console of ``width`` columns, or as wide as its terminal."""
+    if width is None and not os.environ.get("COLUMNS", "1").strip("0"):
+        width = shutil.get_terminal_size().columns  # rich takes COLUMNS=0 literally, and shows nothing
+    return Console(width=width, stderr=stderr)
 
 
 def change_values(change: StatusChange) -> dict[str, object]:
-    """Describe a status that was reached."""
+    """Describe a status change for programs."""
     return {
         "deliveryId": change.delivery_id,
         "status": change.status.value,
-        "timestamp": change.timestamp and local_moment(change.timestamp),
+        "timestamp": change.timestamp and utc_text(change.timestamp),
     }
 
 
 def change_text(change: StatusChange) -> Text:
-    """Describe a status that was reached for people."""
-    moment = local_moment(change.timestamp) if change.timestamp else "time not told"
+    """Describe a status change for people."""
+    moment = utc_text(change.timestamp) if change.timestamp else "time unknown"
     return Text.assemble((moment, "dim"), "  ", status_text(change.status))
 
 
@@ -55,6 +64,6 @@ def printable(text: str) -> str:
     return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
 
 
-def local_moment(moment: datetime) -> str:
-    """Return a time on this machine's clock, to the second."""
+def utc_text(moment: datetime) -> str:
+    """Return a time in UTC, to the second."""
     return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -81,7 +81,7 @@ async def test_a_path_through_a_file(run: Run, sandbox: Sandbox, order_file: str
 
 
 async def test_a_path_that_cannot_be(run: Run, sandbox: Sandbox) -> None:
-    _assert_refused(await run("create", "a\0b"), sandbox, "cannot be read: the path holds a character")
+    _assert_refused(await run("create", "a\0b"), sandbox, "cannot be read: the path contains a forbidden character")
 
 
 @pytest.mark.parametrize("key", ["", "two words", "заказ", "a\r\nb", "k" * 129])

@@ -7,6 +7,7 @@ import pytest
 
 from kaspi_delivery_async.cli.environment import client_settings
 from kaspi_delivery_async.sandbox import Sandbox
+from tests.support.bulk_runs import until
 from tests.support.cli_process import FULL, NO_SPACE, first_line, needs_full_device, run_into, started, unread_pipe
 from tests.support.cli_runner import ORDER, Run
 
@@ -49,8 +50,8 @@ async def test_create_as_text_has_no_escape_sequences_in_a_pipe(run: Run, sandbo
 
 async def test_create_again_orders_nothing_new_and_says_so(run: Run, sandbox: Sandbox, order_file: str) -> None:
     first, again = await run("create", order_file), await run("create", order_file)
-    assert "no second courier comes" not in first.out
-    assert "no second courier comes" in again.out
+    assert "no second courier was ordered" not in first.out
+    assert "no second courier was ordered" in again.out
     assert len(sandbox.deliveries) == 1
 
 
@@ -78,27 +79,46 @@ async def test_create_with_an_unknown_outcome_has_an_exit_code_of_its_own(
 
 
 @needs_full_device
-async def test_a_result_that_cannot_be_written_is_unknown_and_tells_how_to_see_it(
+async def test_a_write_whose_result_cannot_be_written_is_reported_on_stderr(
     run: Run, sandbox: Sandbox, order_file: str
 ) -> None:
     with FULL.open("wb") as output:
-        told = "it may have been carried out: repeat the command within 23 hours with --idempotency-key "
         for form in ((), ("--json",)):
             code, err = await run_into(output, "create", order_file, *form)
-            assert (code, err.count("\n")) == (3, 1)
-            assert err.startswith(f"Error: create_delivery: {NO_SPACE}; {told}order-742")
-        (delivery_id,) = sandbox.deliveries
+            (delivery_id,) = sandbox.deliveries
+            done = f"create_delivery succeeded: delivery {delivery_id}, idempotency key order-742"
+            assert (code, err) == (3, f"Error: {NO_SPACE}; {done}\n")
         code, err = await run_into(output, "cancel", delivery_id)
-        assert code == 3
-        assert err.startswith(f"Error: cancel_delivery: {NO_SPACE}; {told}{delivery_id}-cancel")
+        done = f"cancel_delivery succeeded: delivery {delivery_id}, idempotency key {delivery_id}-cancel"
+        assert (code, err) == (3, f"Error: {NO_SPACE}; {done}\n")
         assert await run_into(output, "get", delivery_id) == (1, f"Error: {NO_SPACE}\n")
 
 
-async def test_a_result_that_nobody_reads_ends_quietly(run: Run, sandbox: Sandbox, order_file: str) -> None:
+async def test_a_write_whose_result_nobody_reads_does_not_pass_for_failed(
+    run: Run, sandbox: Sandbox, order_file: str
+) -> None:
     with unread_pipe() as output:
         for form in ((), ("--json",)):
-            assert await run_into(output, "create", order_file, *form) == (1, "")
-    assert len(sandbox.deliveries) == 1
+            code, err = await run_into(output, "create", order_file, *form)
+            (delivery_id,) = sandbox.deliveries
+            assert code == 141
+            assert err.endswith(f"create_delivery succeeded: delivery {delivery_id}, idempotency key order-742\n")
+        assert (await run_into(output, "cancel", delivery_id))[0] == 141
+        assert await run_into(output, "get", delivery_id) == (141, "")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_an_interrupted_create_says_that_it_may_have_been_carried_out(
+    sandbox: Sandbox, order_file: str, number: int
+) -> None:
+    sandbox.faults.add("create:stall")
+    async with started("create", order_file) as process:
+        await until(lambda: sandbox.requests.total > 0)
+        process.send_signal(number)
+        out, err = await process.communicate()
+    assert (process.returncode, out) == (128 + number, b"")
+    assert b"may have been carried out" in err
+    assert b"--idempotency-key order-742" in err
 
 
 async def test_an_error_shows_neither_key_nor_personal_data(run: Run, sandbox: Sandbox, order_file: str) -> None:

@@ -108,7 +108,7 @@ async def test_an_output_without_cyrillic_letters_gets_them_escaped(run: Run, mo
 
 async def test_a_reader_that_leaves_ends_the_command_quietly() -> None:
     with unread_pipe() as output:
-        assert await run_into(output, "--help") == (1, "")
+        assert await run_into(output, "--help") == (141, "")
 
 
 @needs_full_device
@@ -122,7 +122,7 @@ async def test_a_full_output_is_told(*, buffered: bool) -> None:
 @pytest.mark.parametrize(
     ("redirection", "code", "err"),
     [
-        (">&-", 2, b"Error: standard output is closed; send it to /dev/null if nobody is to read it\n"),
+        (">&-", 2, b"Error: standard output is closed; redirect it to /dev/null to discard the output\n"),
         (">&- 2>&-", 2, b""),
         ("1</dev/null", 1, b"Error: standard output cannot be written: Bad file descriptor\n"),
         pytest.param(">/dev/full 2>/dev/full", 1, b"", marks=needs_full_device),

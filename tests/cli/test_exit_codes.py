@@ -72,4 +72,4 @@ def test_an_unreadable_answer_without_an_id_tells_none() -> None:
 
 def test_a_pause_that_the_api_asked_for_is_told() -> None:
     error = RateLimitedError("429", status=429, outcome=Outcome.REJECTED, retry_after=30.0)
-    assert "leave the API alone for 30 s" in explanation(error)
+    assert "wait 30 s before the next request" in explanation(error)

@@ -55,7 +55,7 @@ def test_what_the_server_says_cannot_steer_the_terminal() -> None:
 def test_a_change_without_a_time() -> None:
     change = StatusChange(delivery_id="dlv_1", status=DeliveryStatus.CREATED)
     assert change_values(change) == {"deliveryId": "dlv_1", "status": "created", "timestamp": None}
-    assert change_text(change).plain == "time not told  created"
+    assert change_text(change).plain == "time unknown  created"
 
 
 def test_a_change_with_its_time_in_utc() -> None:

@@ -2,10 +2,10 @@
 
 from contextlib import AbstractContextManager, nullcontext
 
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from kaspi_delivery_async.bulk import OrderState
+from kaspi_delivery_async.cli import output
 from kaspi_delivery_async.cli.bulk.tally import Tally
 
 
@@ -14,7 +14,7 @@ class ProgressBar:
 
     def __init__(self, *, total: int | None) -> None:
         """Expect ``total`` bytes of input; None if nobody knows."""
-        console = Console(stderr=True)
+        console = output.console(stderr=True)
         self._progress = Progress(
             BarColumn(), TaskProgressColumn(), TextColumn("{task.description}"), TimeRemainingColumn(), console=console
         )

@@ -1,5 +1,6 @@
 """Reads one order from a JSON file or from standard input."""
 
+import errno
 import sys
 from pathlib import Path
 
@@ -25,7 +26,7 @@ def read_order(source: str) -> DeliveryRequest:
     except IsADirectoryError:
         raise InvalidRequestError(name, "is a directory; give the path of one order's JSON file") from None
     except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "the path holds a character that none may hold"
+        reason = error.strerror if isinstance(error, OSError) else "the path contains a forbidden character"
         raise InvalidRequestError(name, f"cannot be read: {reason}") from None
     if len(raw) > LARGEST_ORDER:
         raise InvalidRequestError(name, f"is larger than {LARGEST_ORDER} bytes; give a file with one order")
@@ -41,6 +42,8 @@ def read_order(source: str) -> DeliveryRequest:
 
 def _read(source: str) -> bytes:
     if source == "-":
+        if sys.stdin is None:  # pyright: ignore[reportUnnecessaryComparison] - as `<&-` in a shell leaves it
+            raise OSError(errno.EBADF, "it is closed")
         return sys.stdin.buffer.read(LARGEST_ORDER + 1)
     with Path(source).open("rb") as file:
         return file.read(LARGEST_ORDER + 1)

@@ -5,13 +5,13 @@ from collections.abc import Iterable
 from rich.text import Text
 
 from kaspi_delivery_async import Response
-from kaspi_delivery_async.cli.output import change_text, local_moment, printable, status_text
+from kaspi_delivery_async.cli.output import change_text, printable, status_text, utc_text
 from kaspi_delivery_async.models import Delivery, DeliveryCreated, Eta, Location, to_dict
 from kaspi_delivery_async.tracking import StatusChange
 
 
 def created_values(response: Response[DeliveryCreated]) -> dict[str, object]:
-    """Describe a create: the answer's own fields, and how the call went."""
+    """Describe a create: the fields of the response, and how the call went."""
     return {
         **to_dict(response.value),
         "idempotencyKey": response.idempotency_key,
@@ -23,7 +23,7 @@ def created_values(response: Response[DeliveryCreated]) -> dict[str, object]:
 def created_text(response: Response[DeliveryCreated]) -> Text:
     """Describe a create for people."""
     created = response.value
-    note = " (ordered before under this key; no second courier comes)" if response.replayed else ""
+    note = " (replayed: this delivery already existed, no second courier was ordered)" if response.replayed else ""
     return _sheet(
         created.delivery_id,
         created.status,
@@ -64,7 +64,7 @@ def _sheet(title: str, status: str, rows: Iterable[tuple[str, str | None]], *, n
 
 def _eta(eta: Eta | None) -> list[tuple[str, str | None]]:
     times = (("pickup by", eta.pickup_by), ("deliver by", eta.delivery_by)) if eta else ()
-    return [(label, local_moment(moment) if moment else None) for label, moment in times]
+    return [(label, utc_text(moment) if moment else None) for label, moment in times]
 
 
 def _location(place: Location | None) -> str | None:

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from kaspi_delivery_async.cli.demo.snapshot import Entry, Scene
 from kaspi_delivery_async.cli.demo.tables import headline, live_table, summary
-from kaspi_delivery_async.cli.output import change_text, change_values
+from kaspi_delivery_async.cli.output import change_text, change_values, console
 from kaspi_delivery_async.tracking import StatusChange
 
 _PLAIN_WIDTH = 140  # columns where no terminal sets them: enough for every line
@@ -39,17 +39,17 @@ def choose_view(*, as_json: bool) -> View:
     """Choose the view that suits where the output goes."""
     if as_json:
         return JsonView()
-    console = Console()
-    return LiveView(console) if console.is_terminal else PlainView(Console(width=_PLAIN_WIDTH))
+    terminal = console()
+    return LiveView(terminal) if terminal.is_terminal else PlainView(console(width=_PLAIN_WIDTH))
 
 
 class LiveView:
     """A table that changes in place, and gives way to the summary."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, terminal: Console) -> None:
         """Show on a terminal."""
-        self._console = console
-        self._live = Live(console=console, auto_refresh=False, transient=True)
+        self._console = terminal
+        self._live = Live(console=terminal, auto_refresh=False, transient=True)
 
     def screen(self) -> AbstractContextManager[object]:
         """Return the live display, which hides the cursor meanwhile."""
@@ -67,9 +67,9 @@ class LiveView:
 class PlainView:
     """A line for each change, then the summary."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, plain: Console) -> None:
         """Write to a file or a pipe."""
-        self._console = console
+        self._console = plain
         self._told: int | None = None
 
     def screen(self) -> AbstractContextManager[object]:
