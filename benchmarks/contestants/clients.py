@@ -11,7 +11,7 @@ import aiohttp
 import attrs
 from yarl import URL
 
-from benchmarks.contestants.clients import generated
+from benchmarks.contestants import generated
 from benchmarks.contestants.samples import API_KEY, DELIVERY_ID, ORDER, ORDER_BYTES, ORDER_ID, ORDER_VALUES
 from kaspi_delivery_async import DeliveryClient
 

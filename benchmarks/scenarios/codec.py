@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from benchmarks.contestants.clients import generated
+from benchmarks.contestants import generated
 from benchmarks.contestants.samples import DELIVERY_BYTES, ORDER, ORDER_BYTES
 from benchmarks.measuring.rounds import Table, microseconds, tabulate
 from kaspi_delivery_async.models import Delivery, DeliveryStatus, from_json, to_json
