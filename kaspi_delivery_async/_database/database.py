@@ -57,6 +57,11 @@ class Schema:
     version: int
     """Counts up whenever the tables change."""
     tables: MetaData
+    erase_after: float | None = None
+    """Seconds after which what was deleted or overwritten in an SQLite file is not in its write-ahead log either.
+
+    None leaves that to SQLite.
+    """
 
 
 class _Engine(Protocol):
@@ -67,6 +72,8 @@ class _Engine(Protocol):
     is_postgresql: bool
     failures: tuple[type[Exception], ...]
     """What it raises when it fails."""
+    is_lost: bool
+    """Whether it has to be opened again."""
 
     async def prepare(self) -> None: ...
     async def run(self, work: Callable[[Connection], T], *, writes: bool) -> T: ...
@@ -80,10 +87,12 @@ class Database:
     back by an exception. It runs beside the event loop on SQLite: keep it to itself, and short.
     """
 
-    def __init__(self, place: DatabaseLocation) -> None:
+    def __init__(self, place: DatabaseLocation, schema: Schema) -> None:
         """Connect to nothing yet; use `open`."""
         self._engine: _Engine = (
-            postgresql.PostgresqlDatabase(place) if isinstance(place, str) else sqlite.SqliteFile(place)
+            postgresql.PostgresqlDatabase(place)
+            if isinstance(place, str)
+            else sqlite.SqliteFile(place, erase_after=schema.erase_after)
         )
         self.is_postgresql: bool = self._engine.is_postgresql
         """Whether it is PostgreSQL, and not SQLite."""
@@ -97,7 +106,7 @@ class Database:
         `StorageError` for what may pass.
         """
         place = parse_location(location)
-        database = cls(place)
+        database = cls(place, schema)
         try:
             with database._translated():
                 await database._engine.prepare()
@@ -124,6 +133,11 @@ class Database:
         """Run a transaction that may write; on SQLite no other process writes meanwhile. Raises `StorageError`."""
         with self._translated():
             return await self._engine.run(work, writes=True)
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether its file was deleted or replaced: every transaction fails, until the database is opened again."""
+        return self._engine.is_lost
 
     async def close(self) -> None:
         """Close the connections."""

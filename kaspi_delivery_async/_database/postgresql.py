@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from kaspi_delivery_async._database.logs import LOGGING_NAME, keep_rows_out_of_logs
 from kaspi_delivery_async._extras import missing_extra
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ class PostgresqlDatabase:
     """Runs transactions, several at once."""
 
     is_postgresql = True
+    is_lost = False
     name = "the PostgreSQL database"
 
     def __init__(self, dsn: str) -> None:
@@ -45,7 +47,9 @@ class PostgresqlDatabase:
             pool_timeout=BUSY_TIMEOUT,
             pool_pre_ping=True,  # a restart of the server costs no transaction
             hide_parameters=True,
+            logging_name=LOGGING_NAME,
         )
+        keep_rows_out_of_logs(self._engine.sync_engine)
 
     async def prepare(self) -> None:
         """Do nothing: the database has to be there."""

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import os
 import sqlite3
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, suppress
+from contextlib import closing
 from typing import TYPE_CHECKING, TypeVar
 
-from sqlalchemy import URL, QueuePool, create_engine, event
+from sqlalchemy import QueuePool, create_engine, event
 from sqlalchemy.exc import SQLAlchemyError
 
+from kaspi_delivery_async._database.files import FileLostError, create_file, file_identity, take_over
+from kaspi_delivery_async._database.logs import LOGGING_NAME, keep_rows_out_of_logs
 from kaspi_delivery_async.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sqlalchemy import Connection
-    from sqlalchemy.engine.interfaces import DBAPIConnection
 
 T = TypeVar("T")
 
@@ -41,7 +41,7 @@ _LASTING_RESULTS = {
     sqlite3.SQLITE_PERM,
     sqlite3.SQLITE_READONLY,
 }
-"""Result codes that no later attempt will mend."""
+"""Result codes of permanent failures."""
 
 _LASTING_FILE = (FileNotFoundError, NotADirectoryError, PermissionError)
 """Of a file that does not exist yet."""
@@ -53,28 +53,43 @@ class SqliteFile:
     is_postgresql = False
     failures: tuple[type[Exception], ...] = (SQLAlchemyError, sqlite3.Error, OSError)
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, erase_after: float | None) -> None:
+        """Set up; nothing is opened yet.
+
+        Args:
+            path: The file.
+            erase_after: Seconds after which what was deleted or overwritten is no longer in the write-ahead
+                log either; None leaves that to SQLite.
+
+        """
         self.name = str(path)
+        self.is_lost = False
+        """Whether the file that was opened is no longer the one at its path; then it stays unusable."""
         self._path = path
+        self._identity: object = None
         self._reader = create_engine(
-            URL.create("sqlite", database=str(path)),
-            # The driver's own transactions would begin only at the first write, too late to wait for a lock.
-            connect_args={"timeout": BUSY_TIMEOUT, "isolation_level": None, "check_same_thread": False},
+            "sqlite://",
+            creator=self._connect,
             poolclass=QueuePool,
             pool_size=1,
             max_overflow=0,
             hide_parameters=True,
+            logging_name=LOGGING_NAME,
         )
-        event.listen(self._reader, "connect", _prepare_connection)
+        keep_rows_out_of_logs(self._reader)
         event.listen(self._reader, "begin", _begin)
         self._writer = self._reader.execution_options(**{_WRITES: True})  # over the same connection
         self._turn = asyncio.Lock()
         # A thread hop costs more than a statement, so a transaction is one.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="kaspi-delivery-sqlite")
+        self._erase_after = erase_after
+        self._erasure: asyncio.TimerHandle | None = None
 
     async def prepare(self) -> None:
         """Create the file (mode 0600), or make sure that it is ours."""
         await asyncio.to_thread(_prepare_file, self._path)
+        if self._erase_after is not None:
+            await asyncio.get_running_loop().run_in_executor(self._thread, self._truncate_log)
 
     async def run(self, work: Callable[[Connection], T], *, writes: bool) -> T:
         """Run a transaction; a cancelled caller leaves it to end by itself, whole or not at all."""
@@ -84,30 +99,81 @@ class SqliteFile:
         except TimeoutError:
             raise TimeoutError(errno.ETIMEDOUT, "the transactions before take too long") from None
         try:
+            if writes and self._erasure is None and self._erase_after is not None:
+                self._erasure = asyncio.get_running_loop().call_later(self._erase_after, self._erase)
             return await asyncio.get_running_loop().run_in_executor(self._thread, self._run, work, writes)
         finally:
             self._turn.release()
 
     def _run(self, work: Callable[[Connection], T], writes: bool) -> T:  # noqa: FBT001 - executors take no keywords
         with (self._writer if writes else self._reader).begin() as connection:
-            return work(connection)
+            self._check_file()
+            result = work(connection)
+        # Once more: what was committed to a file that has been deleted meanwhile is lost.
+        self._check_file()
+        return result
 
     async def close(self) -> None:
-        """Close the connection, once what is under way has ended."""
+        """Close the connection, once what is in progress has ended."""
+        if self._erasure is not None:
+            self._erasure.cancel()
+            await asyncio.get_running_loop().run_in_executor(self._thread, self._truncate_log)
         await asyncio.get_running_loop().run_in_executor(self._thread, self._reader.dispose)
         self._thread.shutdown(wait=False)
 
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            # Never creating it: that is `prepare`'s part, with the right mode.
+            f"{self._path.as_uri()}?mode=rw",
+            uri=True,
+            timeout=BUSY_TIMEOUT,
+            # The driver's own transactions would begin only at the first write, too late to wait for a lock.
+            isolation_level=None,
+            check_same_thread=False,
+        )
+        # Overwrite what is deleted: it holds phones and addresses. Not every build of SQLite does so by itself.
+        connection.execute("PRAGMA secure_delete = ON")
+        connection.execute("SELECT name FROM sqlite_master").fetchall()  # opens the log and the index of it, too
+        if self._identity is None:
+            self._identity = file_identity(self._path)
+        return connection
+
+    def _check_file(self) -> None:
+        """Raise `FileLostError` unless the next process that opens the path finds this very file, and its log."""
+        if self.is_lost or file_identity(self._path) != self._identity:
+            self.is_lost = True
+            raise FileLostError(errno.ESTALE, "the file was deleted or replaced while it was in use")
+
+    def _erase(self) -> None:
+        self._erasure = None
+        asyncio.get_running_loop().run_in_executor(self._thread, self._truncate_log).add_done_callback(self._erased)
+
+    def _erased(self, done: asyncio.Future[bool]) -> None:
+        # Another process was reading or writing: then later.
+        if not done.cancelled() and not done.exception() and not done.result() and self._erasure is None:
+            self._erasure = asyncio.get_running_loop().call_later(self._erase_after or 0.0, self._erase)
+
+    def _truncate_log(self) -> bool:
+        """Move what is in the write-ahead log to the file, and empty it; return whether that was possible."""
+        with self._reader.connect() as connection:
+            driver = connection.connection.driver_connection
+            assert driver is not None  # noqa: S101 - it is a connection just taken from the pool
+            driver.execute("PRAGMA busy_timeout = 0")
+            try:
+                busy: int
+                busy, _, _ = driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            except sqlite3.OperationalError:
+                return False
+            finally:
+                driver.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT * 1000:.0f}")
+        return busy == 0
+
 
 def is_lasting(cause: BaseException | None) -> bool:
-    """Whether no later attempt will mend what a file's failure came from."""
+    """Whether a file's failure is permanent."""
     if isinstance(cause, sqlite3.Error):
         return cause.sqlite_errorcode & 0xFF in _LASTING_RESULTS
     return isinstance(cause, _LASTING_FILE)
-
-
-def _prepare_connection(connection: DBAPIConnection, _record: object) -> None:
-    # Overwrite what is deleted: it holds phones and addresses. Not every build of SQLite does so by itself.
-    connection.cursor().execute("PRAGMA secure_delete = ON")
 
 
 def _begin(connection: Connection) -> None:
@@ -117,15 +183,13 @@ def _begin(connection: Connection) -> None:
 
 def _prepare_file(path: Path) -> None:
     """Create the file, or make sure that it is ours, before anything in it is changed."""
-    with suppress(FileExistsError):
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
-    with closing(sqlite3.connect(path, timeout=BUSY_TIMEOUT)) as connection:
+    create_file(path)
+    with closing(sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True, timeout=BUSY_TIMEOUT)) as connection:
         tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         if tables and VERSIONS_TABLE not in tables:
             raise ConfigurationError(f"{path} is the database of another program; name a file of its own")
         _switch_to_wal(connection)
-    if path.stat().st_mode & 0o077:
-        path.chmod(0o600)
+        take_over(path)
 
 
 def _switch_to_wal(connection: sqlite3.Connection) -> None:

@@ -59,4 +59,4 @@ environments: Table = Table(
 )
 
 
-JOURNAL = Schema(component="journal", version=1, tables=_metadata)
+JOURNAL = Schema(component="journal", version=1, tables=_metadata, erase_after=5.0)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 # The first of these tells clearly how to install SQLAlchemy if it is missing.
 from kaspi_delivery_async._database.database import Database
 from kaspi_delivery_async._database.group_commit import GroupCommit
 from kaspi_delivery_async._database.location import parse_location
+from kaspi_delivery_async.errors import StorageError
 from kaspi_delivery_async.webhooks.stored_events import DeadLetter, EventState, EventUpdate, InboxTotals, Lease, Message
 from kaspi_delivery_async.webhooks.stores import postgresql_notify, statements, tables
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Delete, Executable, RowMapping, Update
 
     from kaspi_delivery_async.models import DeliveryWebhookData
+
+T = TypeVar("T")
 
 
 class SqlStore:
@@ -47,8 +50,7 @@ class SqlStore:
     async def lease(self, *, worker: str, now: float, until: float, limit: int) -> list[Lease]:
         """See `Store.lease`."""
         statement = statements.lease(worker=worker, now=now, until=until, limit=limit)
-        database = await self._opened()
-        rows = await database.write(lambda connection: connection.execute(statement).all())
+        rows = await self._transact(lambda connection: connection.execute(statement).all())
         return [
             Lease(number=number, worker=worker, attempt=attempts, body=body) for number, attempts, body in sorted(rows)
         ]
@@ -96,8 +98,7 @@ class SqlStore:
 
     async def _add(self, messages: Sequence[Message]) -> list[bool]:
         """Store messages in one transaction; tell of each whether it was new."""
-        database = await self._opened()
-        return await database.write(partial(_add, messages=messages, is_postgresql=database.is_postgresql))
+        return await self._transact(partial(_add, messages=messages, is_postgresql=isinstance(self._place, str)))
 
     async def _opened(self) -> Database:
         async with self._opening:
@@ -106,13 +107,22 @@ class SqlStore:
             return self._database
 
     async def _read(self, statement: Executable) -> Sequence[RowMapping]:
-        database = await self._opened()
-        return await database.read(lambda connection: connection.execute(statement).mappings().all())
+        return await self._transact(lambda connection: connection.execute(statement).mappings().all(), writes=False)
 
     async def _write(self, statement: Update | Delete) -> int:
         """Execute a statement in a transaction of its own; return how many rows it changed."""
+        return await self._transact(lambda connection: connection.execute(statement).rowcount)
+
+    async def _transact(self, work: Callable[[Connection], T], *, writes: bool = True) -> T:
         database = await self._opened()
-        return await database.write(lambda connection: connection.execute(statement).rowcount)
+        try:
+            return await (database.write(work) if writes else database.read(work))
+        except StorageError:
+            if database.is_lost and self._database is database:
+                # The next transaction opens what is at the path then, or a new file.
+                self._database = None
+                await database.close()
+            raise
 
 
 def _add(connection: Connection, *, messages: Sequence[Message], is_postgresql: bool) -> list[bool]:
