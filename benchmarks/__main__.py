@@ -89,7 +89,7 @@ def _arguments() -> argparse.Namespace:
 
 
 def _guard(options: argparse.Namespace) -> int:
-    found = list(guard.verdicts(rounds=options.rounds, seconds=options.seconds))
+    found = list(guard.comparisons(rounds=options.rounds, seconds=options.seconds))
     sys.stdout.writelines(one.as_text() for one in found)
     return 0 if all(one.holds for one in found) else 1
 

@@ -1,4 +1,4 @@
-"""Ways to create and to get a delivery: each with its own connections, kept open, and its answer read to a value."""
+"""Ways to create and to get a delivery: each over its own open connections, with responses read to values."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import httpx
 
 CONNECTIONS = 100
-"""Open at once at the most, and kept open: what aiohttp, httpx and this package do by themselves."""
+"""Maximum number of open connections, which are kept open: the default of aiohttp, httpx and this package."""
 
 CREATE_PATH = "/v1/deliveries"
 GET_PATH = f"/v1/deliveries/{DELIVERY_ID}"
@@ -40,13 +40,13 @@ class Calls:
 
 
 class _Exchange(asyncio.Protocol):
-    """Sends prepared bytes and waits for an answer; it reads no more of HTTP than where a body ends."""
+    """Sends prepared bytes and waits for a response; it reads no more of HTTP than where a body ends."""
 
     transport: asyncio.Transport
 
     def __init__(self) -> None:
         self.received = b""
-        self.answer: asyncio.Future[bytes] | None = None
+        self.response: asyncio.Future[bytes] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)
@@ -56,8 +56,8 @@ class _Exchange(asyncio.Protocol):
         end = self.received.find(b"\r\n\r\n") + 4
         head = self.received[:end]
         length = int(head[head.index(b"Content-Length: ") + 16 :].partition(b"\r\n")[0])
-        if len(self.received) == end + length and self.answer is not None:
-            self.answer.set_result(self.received[end:])
+        if len(self.received) == end + length and self.response is not None:
+            self.response.set_result(self.received[end:])
             self.received = b""
 
 
@@ -82,11 +82,11 @@ async def floor(base_url: str) -> AsyncIterator[Calls]:
             else:
                 _, connection = await loop.create_connection(_Exchange, host, int(port))
                 opened.append(connection)
-            connection.answer = loop.create_future()
+            connection.response = loop.create_future()
             connection.transport.write(request)
-            answer = await connection.answer
+            response = await connection.response
             idle.append(connection)
-            return answer
+            return response
 
     yield Calls(create=lambda: send(create + ORDER_BYTES), get=lambda: send(get))
     for connection in opened:
@@ -95,7 +95,7 @@ async def floor(base_url: str) -> AsyncIterator[Calls]:
 
 @asynccontextmanager
 async def raw_aiohttp(base_url: str) -> AsyncIterator[Calls]:
-    """Use aiohttp with prepared bytes; the answer stays bytes."""
+    """Use aiohttp with prepared bytes; the response stays bytes."""
     create_url, get_url = URL(base_url + CREATE_PATH), URL(base_url + GET_PATH)
     async with aiohttp.ClientSession() as session:
 

@@ -1,4 +1,4 @@
-"""Tells whether a call has become dearer: what ours takes, beside what others take in the same run, against limits.
+"""Guard against slower calls: compares the costs of ours and of others, in the same run, with limits.
 
 Instructions are compared where they can be counted, else CPU times: load on the machine disturbs both sides of such a
 ratio, if not always alike. It is run on demand and never by the tests.
@@ -52,7 +52,7 @@ LIMITS = (
 
 
 @attrs.frozen(kw_only=True)
-class Verdict:
+class Comparison:
     """One limit, and what was measured."""
 
     name: str
@@ -69,13 +69,13 @@ class Verdict:
         return f"{'ok  ' if self.holds else 'OVER'} {self.name}: {self.measured:.2f} (limit {self.limit:.2f})\n"
 
 
-def verdicts(*, rounds: int, seconds: float) -> Iterator[Verdict]:
+def comparisons(*, rounds: int, seconds: float) -> Iterator[Comparison]:
     """Count or measure what the limits are about; ``rounds`` and ``seconds`` are of the CPU times."""
     by_count = instructions.available()
     wanted = {(limit.kind, whose): None for limit in LIMITS for whose in (limit.one, limit.other)}
     taken = dict(instructions.counted(wanted)) if by_count else _cpu_times(rounds=rounds, seconds=seconds)
     for limit in LIMITS:
-        yield Verdict(
+        yield Comparison(
             name=f"{'instructions' if by_count else 'CPU time'} of {limit.kind}, {limit.one} / {limit.other}",
             limit=limit.instructions if by_count else limit.cpu,
             measured=taken[limit.kind, limit.one] / taken[limit.kind, limit.other],

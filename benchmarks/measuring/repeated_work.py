@@ -26,7 +26,7 @@ async def repeat_call(operation: str, contestant: str, times: int) -> None:
         call: Callable[[], Awaitable[object]] = getattr(calls, operation)
         for _ in range(WARM_UP):
             await call()
-        _settle()
+        _freeze_garbage()
         for _ in range(times):
             await call()
 
@@ -35,12 +35,12 @@ def repeat(work: Callable[[], object], times: int) -> None:
     """Call a function."""
     for _ in range(WARM_UP):
         work()
-    _settle()
+    _freeze_garbage()
     for _ in range(times):
         work()
 
 
-def _settle() -> None:
+def _freeze_garbage() -> None:
     """Hide what start-up made from the garbage collector; what the work itself leaves behind is still collected."""
     gc.collect()
     gc.freeze()

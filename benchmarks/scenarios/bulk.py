@@ -27,12 +27,12 @@ RATE = 100.0
 BURST = RATE
 """Creates that the server takes at once."""
 
-LIMITED_COLUMNS = ("share of the rate used", "the same, first burst left out", "share answered 429")
+LIMITED_COLUMNS = ("share of the rate used", "the same, first burst left out", "share of 429")
 
 
 def journal_table(*, rounds: int, orders: int) -> Table:
     """Create the orders of a CSV file without and with a journal."""
-    with _answering() as base_url, tempfile.TemporaryDirectory() as directory:
+    with _counting_server() as base_url, tempfile.TemporaryDirectory() as directory:
         source = bulk_journal.write(Path(directory, "orders.csv"), orders)
         journals = (Path(directory, f"{number}.sqlite") for number in range(10_000))
 
@@ -89,7 +89,7 @@ def rate_limited_table(*, rounds: int, orders: int) -> Table:
 
 
 @contextmanager
-def _answering() -> Iterator[str]:
+def _counting_server() -> Iterator[str]:
     context = get_context("spawn")
     ours, theirs = context.Pipe()
     server = context.Process(target=bulk_journal.serve_in_process, args=(theirs,))

@@ -1,6 +1,6 @@
-"""Measures what the journal of a bulk run costs, in time and in memory: ``python benchmarks/bulk_journal.py``.
+"""Cost of the journal of a bulk run, in time and memory: ``python -m benchmarks.scenarios.bulk_journal``.
 
-A server in a process of its own only answers, so that the client side is what is measured. The same
+The server, in a process of its own, only counts, so that the client side is what is measured. The same
 orders are created by plain client calls and by `create_deliveries` with an SQLite journal, in turns.
 Memory is the peak of a process that reads a CSV file and creates its orders.
 """
@@ -14,10 +14,12 @@ import statistics
 import sys
 import tempfile
 import time
+from itertools import count
 from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchmarks.servers.fixed_responses import Conversation, http_response, serve
 from kaspi_delivery_async import DeliveryClient
 from kaspi_delivery_async.bulk import Journal, create_deliveries, read_orders
 
@@ -38,41 +40,19 @@ ROW = (
 CONCURRENCY = 64
 
 
-class Answering(asyncio.Protocol):
-    """Answers every request with another delivery."""
+class NewDeliveries(Conversation):
+    """Responds to every request with another delivery."""
 
-    count = 0
+    numbers = count(1)
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
-        self.buffer = b""
-
-    def data_received(self, data: bytes) -> None:
-        self.buffer += data
-        while (end := self.buffer.find(b"\r\n\r\n")) >= 0:
-            head = self.buffer[:end].lower()
-            start = head.index(b"content-length:") + len(b"content-length:")
-            length = int(head[start:].split(b"\r\n", 1)[0])
-            if len(self.buffer) < end + 4 + length:
-                return
-            self.buffer = self.buffer[end + 4 + length :]
-            Answering.count += 1
-            body = b'{"deliveryId":"dlv_%d","status":"created"}' % Answering.count
-            self.transport.write(
-                b"HTTP/1.1 201 Created\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s"
-                % (len(body), body)
-            )
-
-
-async def serve(port: Connection) -> None:
-    server = await asyncio.get_running_loop().create_server(Answering, "127.0.0.1", 0)
-    port.send(server.sockets[0].getsockname()[1])
-    await server.serve_forever()
+    def response(self, _head: bytes) -> bytes:
+        """Return the response to any create."""
+        return http_response(b"201 Created", b'{"deliveryId":"dlv_%d","status":"created"}' % next(self.numbers))
 
 
 def serve_in_process(port: Connection) -> None:
-    asyncio.run(serve(port))
+    """Serve until the process ends; its port goes into the pipe."""
+    asyncio.run(serve(port.send, conversation=NewDeliveries))
 
 
 async def plain(base_url: str, source: Path, _journal: Path) -> None:
@@ -99,10 +79,10 @@ async def journaled(base_url: str, source: Path, journal: Path) -> None:
             pass
 
 
-def measure_memory(answer: Connection, base_url: str, source: Path, journal: Path) -> None:
+def measure_memory(peak_of: Connection, base_url: str, source: Path, journal: Path) -> None:
     asyncio.run(journaled(base_url, source, journal))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    answer.send(peak / (1024 * 1024 if sys.platform == "darwin" else 1024))
+    peak_of.send(peak / (1024 * 1024 if sys.platform == "darwin" else 1024))
 
 
 def write(source: Path, rows: int) -> Path:
@@ -129,17 +109,17 @@ def throughput(base_url: str, directory: Path, *, orders: int, rounds: int) -> N
 
 def memory(base_url: str, directory: Path, *, rows: list[int]) -> None:
     context = get_context("spawn")
-    for count in rows:
-        source = write(directory / "orders.csv", count)
+    for number in rows:
+        source = write(directory / "orders.csv", number)
         ours, theirs = context.Pipe()
         began = time.perf_counter()
         child = context.Process(
-            target=measure_memory, args=(theirs, base_url, source, directory / f"memory-{count}.sqlite")
+            target=measure_memory, args=(theirs, base_url, source, directory / f"memory-{number}.sqlite")
         )
         child.start()
         peak = ours.recv()
         child.join()
-        report(f"{count} rows: peak memory {peak:.1f} MiB, {count / (time.perf_counter() - began):.0f}/s")
+        report(f"{number} rows: peak memory {peak:.1f} MiB, {number / (time.perf_counter() - began):.0f}/s")
 
 
 def report(text: str) -> None:

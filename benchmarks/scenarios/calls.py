@@ -125,7 +125,7 @@ def tail_table(*, rounds: int, seconds: float) -> Table:
     """Measure latency under many callers while the server takes its time."""
     with delaying_server(TAIL_DELAY) as server:
         return compare(
-            f"create, {TAIL_CALLERS} callers, answers after {TAIL_DELAY * 1000:.0f} ms, asyncio",
+            f"create, {TAIL_CALLERS} callers, responses after {TAIL_DELAY * 1000:.0f} ms, asyncio",
             TAIL_COLUMNS,
             partial(tail, seconds=seconds),
             loop="asyncio",

@@ -1,8 +1,8 @@
-"""How many creates a second one sandbox process answers, and what a delivery costs in memory.
+"""Creates per second of one sandbox process, and the memory of a delivery.
 
-Run `python benchmarks/sandbox_throughput.py [--creates 20000] [--rounds 5] [--json]`. Load comes from a second process
-over loopback, under a new idempotency key each; every round has a fresh sandbox. Memory is the growth of the sandbox's
-resident set per delivery, once with its request log at its default and once without one.
+`python -m benchmarks.scenarios.sandbox_throughput [--creates 20000] [--rounds 5] [--json]`: load comes from a second
+process over loopback, under a new idempotency key each; every round has a fresh sandbox. Memory is the growth of the
+sandbox's resident set per delivery, once with its request log at its default and once without one.
 """
 
 import argparse
@@ -49,7 +49,7 @@ def headers(number: int) -> dict[str, str]:
 
 
 def serve(pipe: Connection, keep: int) -> None:
-    """Run a sandbox until the pipe says stop; tell its own CPU time and memory whenever asked."""
+    """Run a sandbox until the pipe says stop; report its CPU time and memory when asked."""
 
     async def main() -> None:
         async with Sandbox(keep=keep) as sandbox:
@@ -91,9 +91,9 @@ def measure(creates: int, keep: int) -> Round:
     base_url: str = here.recv()
 
     def ask() -> tuple[float, int]:
-        here.send("tell")
-        answer: tuple[float, int] = here.recv()
-        return answer
+        here.send("report")
+        report: tuple[float, int] = here.recv()
+        return report
 
     asyncio.run(load(base_url, range(1000)))
     cpu_before, memory_before = ask()

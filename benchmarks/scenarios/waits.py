@@ -1,7 +1,7 @@
-"""Measures what 10,000 waits at once cost, with webhooks and without: ``python benchmarks/waits.py``.
+"""Cost of 10,000 concurrent waits, with webhooks and without: ``python -m benchmarks.scenarios.waits``.
 
 Time is virtual, so that hours of polling pass in seconds; the waits, the hub and the polling are the
-real ones, and the deliveries answer by themselves: each takes from 20 to 60 minutes to its door.
+real ones, and so is the response to each poll. Each delivery takes from 20 to 60 minutes.
 """
 
 from __future__ import annotations
@@ -45,12 +45,12 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         super().__init__(self._jumping)
 
     def time(self) -> float:
-        """Tell the virtual time, in seconds."""
+        """Return the virtual time, in seconds."""
         return self._jumping.now
 
 
 class Api:
-    """Answers for deliveries that move by themselves, and counts the questions."""
+    """Deliveries that move by themselves; counts the polls."""
 
     def __init__(self, count: int, draw: random.Random) -> None:
         """Draw for each delivery when it comes to each status, in seconds from the beginning."""
@@ -61,7 +61,7 @@ class Api:
         ]
 
     async def get_delivery(self, delivery_id: str, *, include_history: bool) -> Delivery:
-        """Tell where a delivery stands, after the 50 ms that an answer takes."""
+        """Return a delivery, after the 50 ms that a response takes."""
         await asyncio.sleep(0.05)
         self.gets += 1
         times = self.journeys[int(delivery_id)]

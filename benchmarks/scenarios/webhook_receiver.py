@@ -1,8 +1,8 @@
-"""Measures how fast a webhook receiver answers while its handlers are slow: ``python benchmarks/webhook_receiver.py``.
+"""Response time of a webhook receiver whose handlers are slow: ``python -m benchmarks.scenarios.webhook_receiver``.
 
 A real aiohttp server on loopback, in a process of its own, stores events in SQLite (or at ``--store``)
 and hands them to a handler that sleeps 10 s. Events are sent at a steady rate, each at its own time
-whether or not earlier ones are answered, so that a slow answer is not hidden by a sender that waits.
+whether or not earlier ones got a response, so that a slow response is not hidden by a sender that waits.
 """
 
 from __future__ import annotations
@@ -92,14 +92,15 @@ def main() -> None:
         server.start()
         try:
             url = f"http://127.0.0.1:{ours.recv()}/webhooks"
-            answers = asyncio.run(measure(url, rate=arguments.rate, seconds=arguments.seconds))
+            durations = asyncio.run(measure(url, rate=arguments.rate, seconds=arguments.seconds))
         finally:
             server.kill()
             server.join()
-    cuts = statistics.quantiles(answers, n=1000)
+    cuts = statistics.quantiles(durations, n=1000)
     print(
-        f"{len(answers)} events at {arguments.rate:g}/s: answered in"
-        f" {cuts[499] * 1000:.1f} ms (median), {cuts[989] * 1000:.1f} ms (p99), {max(answers) * 1000:.1f} ms (longest)"
+        f"{len(durations)} events at {arguments.rate:g}/s: response in"
+        f" {cuts[499] * 1000:.1f} ms (median), {cuts[989] * 1000:.1f} ms (p99),"
+        f" {max(durations) * 1000:.1f} ms (longest)"
     )
 
 

@@ -12,26 +12,26 @@ from typing import TYPE_CHECKING, cast
 from benchmarks.contestants.samples import CREATED_BYTES, DELIVERY_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 
-def answer(status: bytes, body: bytes) -> bytes:
-    """Write an answer as it goes over the wire."""
+def http_response(status: bytes, body: bytes) -> bytes:
+    """Write a response as it goes over the wire."""
     return b"HTTP/1.1 %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s" % (status, len(body), body)
 
 
-CREATED = answer(b"201 Created", CREATED_BYTES)
-DELIVERY = answer(b"200 OK", DELIVERY_BYTES)
+CREATED = http_response(b"201 Created", CREATED_BYTES)
+DELIVERY = http_response(b"200 OK", DELIVERY_BYTES)
 
 
 class Conversation:
-    """What is said over one connection: a POST is answered with a created delivery, anything else with a whole one."""
+    """The responses on one connection: a created delivery to a POST, a whole one to anything else."""
 
     def __init__(self) -> None:
         self._buffer = b""
 
-    def answers(self, data: bytes) -> Iterator[bytes]:
-        """Take what was received, and answer every request that is complete."""
+    def responses(self, data: bytes) -> Iterator[bytes]:
+        """Take received bytes, and yield a response to every request that is complete."""
         self._buffer += data
         while (end := self._buffer.find(b"\r\n\r\n")) >= 0:
             head = self._buffer[:end].lower()
@@ -40,38 +40,43 @@ class Conversation:
             if len(self._buffer) < size:
                 return
             self._buffer = self._buffer[size:]
-            yield CREATED if head.startswith(b"post") else DELIVERY
+            yield self.response(head)
+
+    def response(self, head: bytes) -> bytes:
+        """Return the response to a request with this head, in lower case."""
+        return CREATED if head.startswith(b"post") else DELIVERY
 
 
-class Answering(asyncio.Protocol):
-    """Answers every request, ``delay`` seconds later."""
+class Responder(asyncio.Protocol):
+    """Responds to every request of a conversation, ``delay`` seconds later."""
 
     transport: asyncio.Transport
 
-    def __init__(self, delay: float) -> None:
+    def __init__(self, delay: float, conversation: Conversation) -> None:
         self.delay = delay
-        self.conversation = Conversation()
+        self.conversation = conversation
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the way back."""
         self.transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
-        """Answer now or later."""
-        for text in self.conversation.answers(data):
+        """Respond now or later."""
+        for text in self.conversation.responses(data):
             if self.delay:
                 asyncio.get_running_loop().call_later(self.delay, self.transport.write, text)
             else:
                 self.transport.write(text)
 
 
-async def serve(delay: float) -> None:
-    """Serve until the process is ended."""
-    server = await asyncio.get_running_loop().create_server(lambda: Answering(delay), "127.0.0.1", 0)
-    sys.stdout.write(f"{server.sockets[0].getsockname()[1]}\n")
-    sys.stdout.flush()
+async def serve(
+    report_port: Callable[[int], object], *, delay: float = 0.0, conversation: Callable[[], Conversation] = Conversation
+) -> None:
+    """Serve until the process ends; ``report_port`` is called with the port."""
+    server = await asyncio.get_running_loop().create_server(lambda: Responder(delay, conversation()), "127.0.0.1", 0)
+    report_port(server.sockets[0].getsockname()[1])
     await server.serve_forever()
 
 
 if __name__ == "__main__":
-    asyncio.run(serve(float(sys.argv[1])))
+    asyncio.run(serve(lambda port: print(port, flush=True), delay=float(sys.argv[1])))

@@ -1,4 +1,4 @@
-"""An event loop whose connections answer from memory: clients run on it as they are, without a system call for I/O."""
+"""An event loop whose connections get responses from memory: clients run unchanged, without a system call for I/O."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ BASE_URL = "http://127.0.0.1:9"
 
 
 class MemoryLoop(asyncio.SelectorEventLoop):
-    """Connects everybody to the fixed answers, whatever the address."""
+    """Connects every client to the fixed responses, whatever the address."""
 
     async def sock_connect(self, sock: socket.socket, address: Any) -> None:
         """Leave the socket alone: aiohttp connects one before it asks for a connection over it."""
@@ -37,7 +37,7 @@ class MemoryLoop(asyncio.SelectorEventLoop):
 
 
 class MemoryTransport(asyncio.Transport):
-    """Answers a request as soon as it is complete; the protocol receives that in the loop's next turn, as ever."""
+    """Responds to a request as soon as it is complete; the protocol receives the response in the loop's next turn."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, protocol: asyncio.Protocol) -> None:
         super().__init__()
@@ -52,29 +52,29 @@ class MemoryTransport(asyncio.Transport):
         return self._silent if name == "socket" else default
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
-        """Answer."""
-        for answer in self._conversation.answers(bytes(data)):
-            self._loop.call_soon(self._protocol.data_received, answer)
+        """Respond."""
+        for response in self._conversation.responses(bytes(data)):
+            self._loop.call_soon(self._protocol.data_received, response)
 
     def writelines(self, list_of_data: Iterable[bytes | bytearray | memoryview]) -> None:
-        """Answer what comes in one piece, as a socket takes it."""
+        """Respond to what is written in one piece, as a socket takes it."""
         self.write(b"".join(list_of_data))
 
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
         """Do nothing: what is written does not wait."""
 
     def pause_reading(self) -> None:
-        """Do nothing: there is never more than the one answer."""
+        """Do nothing: there is never more than one response."""
 
     def resume_reading(self) -> None:
         """Do nothing, likewise."""
 
     def is_closing(self) -> bool:
-        """Tell whether it was closed."""
+        """Return whether it was closed."""
         return self._silent.fileno() < 0
 
     def close(self) -> None:
-        """Tell the protocol that its connection has ended."""
+        """Report the end of the connection to the protocol."""
         if not self.is_closing():
             self._silent.close()
             self._peer.close()

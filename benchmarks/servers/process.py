@@ -57,7 +57,7 @@ class Server:
 
 @contextmanager
 def fastest_server() -> Iterator[Server]:
-    """Run nginx with fixed answers where it is installed, else the asyncio server."""
+    """Run nginx with fixed responses where it is installed, else the asyncio server."""
     program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
     if program is None:
         with delaying_server(0.0) as server:
@@ -84,7 +84,7 @@ def fastest_server() -> Iterator[Server]:
 
 @contextmanager
 def delaying_server(delay: float) -> Iterator[Server]:
-    """Run the asyncio server, which answers after ``delay`` seconds."""
+    """Run the asyncio server, which responds after ``delay`` seconds."""
     with _running([sys.executable, "-m", "benchmarks.servers.fixed_responses", str(delay)]) as process:
         assert process.stdout is not None
         yield Server(name="asyncio", base_url=f"http://127.0.0.1:{int(process.stdout.readline())}")

@@ -1,4 +1,4 @@
-"""What a shop does with a delivery API: send an order, and tell the customer where it is."""
+"""What a shop does with a delivery API: send an order, and describe its state to the customer."""
 
 from kaspi_delivery_async import (
     Contact,
@@ -51,7 +51,7 @@ class Shop:
         self.to_check.discard(order_id)
         return created.tracking_url
 
-    async def tell(self, order_id: str) -> str:
+    async def describe(self, order_id: str) -> str:
         """Say where an order is, in words for the customer."""
         delivery = await self._client.get_delivery(self.deliveries[order_id])
         return SENTENCES.get(delivery.status, "Your parcel is being prepared.")

@@ -13,12 +13,12 @@ async def test_a_parcel_travels(kaspi_client: DeliveryClient, kaspi_sandbox: Thr
     """Move a delivery by hand, and look at what your code says."""
     shop = Shop(kaspi_client)
     assert await shop.ship("order-742", AIGERIM, "89 Satpayev St, Almaty", grams=800, tenge=18000)
-    assert await shop.tell("order-742") == "Your parcel is being prepared."
+    assert await shop.describe("order-742") == "Your parcel is being prepared."
     await kaspi_sandbox.advance(shop.deliveries["order-742"], DeliveryStatus.DELIVERED)
-    assert await shop.tell("order-742") == "Your parcel has arrived."
+    assert await shop.describe("order-742") == "Your parcel has arrived."
 
 
-async def test_a_lost_answer_sends_one_courier(kaspi_client: DeliveryClient, kaspi_sandbox: ThreadedSandbox) -> None:
+async def test_a_lost_response_sends_one_courier(kaspi_client: DeliveryClient, kaspi_sandbox: ThreadedSandbox) -> None:
     """Let the network fail at the worst moment, and count the couriers."""
     kaspi_sandbox.faults.add("create:commit-then-drop:count=1")
     shop = Shop(kaspi_client)
