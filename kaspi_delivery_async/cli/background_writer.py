@@ -34,7 +34,10 @@ class BackgroundWriter(io.RawIOBase):
         """Write to ``raw``, which stays open."""
         self._raw = raw
         self._chunks: deque[bytes] = deque()
-        self._pending = 0
+        self.taken = 0
+        """Bytes that were to be written so far."""
+        self.written = 0
+        """Bytes that were written."""
         self._changed = threading.Condition()
         self._error: OSError | None = None
         self._is_running = False
@@ -56,9 +59,9 @@ class BackgroundWriter(io.RawIOBase):
         """Take ``data``; once a write has failed, everything is taken and dropped."""
         chunk = bytes(data)
         with self._changed:
+            self.taken += len(chunk)
             if self._error is None:
                 self._chunks.append(chunk)
-                self._pending += len(chunk)
                 if not self._is_running:
                     self._is_running = True
                     # A daemon: a reader that never reads must not keep the process alive.
@@ -68,7 +71,7 @@ class BackgroundWriter(io.RawIOBase):
     @property
     def pending(self) -> int:
         """Bytes that are still to be written."""
-        return self._pending
+        return 0 if self._error else self.taken - self.written
 
     def check(self) -> None:
         """Raise `OutputError` if a write has failed."""
@@ -78,11 +81,11 @@ class BackgroundWriter(io.RawIOBase):
     async def room(self, *, pending: int = CAPACITY) -> None:
         """Wait until at most ``pending`` bytes are still to be written; raises `OutputError` if a write has failed."""
         loop = asyncio.get_running_loop()
-        while self._pending > pending:
+        while self.pending > pending:
             changed = asyncio.Event()
             with self._changed:
                 self._waiters.append(partial(loop.call_soon_threadsafe, changed.set))
-            if self._pending > pending:
+            if self.pending > pending:
                 await changed.wait()
         self.check()
 
@@ -92,7 +95,7 @@ class BackgroundWriter(io.RawIOBase):
         Raises `OutputError` if a write has failed.
         """
         with self._changed:
-            is_done = self._changed.wait_for(lambda: self._pending == 0 or self._error is not None, limit)
+            is_done = self._changed.wait_for(lambda: self.pending == 0, limit)
         self.check()
         return is_done
 
@@ -110,12 +113,8 @@ class BackgroundWriter(io.RawIOBase):
                 with self._changed:
                     self._error = error
                     self._chunks.clear()
-                    self._pending = 0
-                    self._announce()
-            else:
-                with self._changed:
-                    self._pending -= len(chunk)
-                    self._announce()
+            with self._changed:
+                self._announce()
 
     def _announce(self) -> None:
         self._changed.notify_all()
@@ -132,4 +131,30 @@ class BackgroundWriter(io.RawIOBase):
                 poll.register(self._raw.fileno(), select.POLLOUT)
                 poll.poll()
             else:
+                self.written += written
                 data = data[written:]
+
+
+class BackgroundText(io.TextIOWrapper):
+    """Text over a `BackgroundWriter`."""
+
+    def __init__(
+        self,
+        raw: io.RawIOBase,
+        *,
+        encoding: str = "utf-8",
+        newline: str | None = None,
+        line_buffering: bool = False,
+        write_through: bool = False,
+    ) -> None:
+        """Write to ``raw``, which stays open."""
+        self.writer = BackgroundWriter(raw)
+        super().__init__(
+            io.BufferedWriter(self.writer),
+            encoding=encoding,
+            # Names are Cyrillic here; an output that cannot show them must not end in a traceback.
+            errors="backslashreplace",
+            newline=newline,
+            line_buffering=line_buffering,
+            write_through=write_through,
+        )

@@ -14,62 +14,58 @@ T = TypeVar("T")
 class InterruptedBySignalError(Exception):
     """A signal ended the command."""
 
-    def __init__(self, number: int) -> None:
-        super().__init__(number)
-        self.exit_code = 128 + number
-        """As shells count signals."""
+    def __init__(self, exit_code: int) -> None:
+        super().__init__(exit_code)
+        self.exit_code = exit_code
 
 
 class StopEvent(asyncio.Event):
     """Set by the first signal."""
 
-    number: int | None = None
-    """The signal's number."""
+    def __init__(self, *, is_gentle: bool) -> None:
+        super().__init__()
+        self.number: int | None = None
+        """The signal's number."""
+        self.is_gentle = is_gentle
+        """Whether the first signal only sets the event. Otherwise, and from the second on, it cancels the task."""
 
-    def raise_if_signalled(self) -> None:
-        """Raise `InterruptedBySignalError` if a signal came."""
-        if self.number is not None:
-            raise InterruptedBySignalError(self.number)
+    @property
+    def exit_code(self) -> int | None:
+        """The exit code of a command that a signal ended."""
+        return None if self.number is None else 128 + self.number  # as shells count signals
 
 
 @contextmanager
-def stop_signals() -> Generator[StopEvent]:
-    """Have the first Ctrl-C or SIGTERM set an event; each further one cancels the current task."""
+def stop_signals(*, is_gentle: bool = True) -> Generator[StopEvent]:
+    """Have Ctrl-C and SIGTERM set an event or cancel the current task, for as long as the context lasts.
+
+    A task that was cancelled leaves the context with `InterruptedBySignalError`.
+    """
     task = asyncio.current_task()
-    stop = StopEvent()
+    stop = StopEvent(is_gentle=is_gentle)
 
     def handle(number: int) -> None:
-        if stop.number is None:
-            stop.number = number
-            stop.set()
-        elif task is not None:
+        is_enough = stop.is_gentle and stop.number is None
+        stop.number = stop.number or number
+        stop.set()
+        if task is not None and not is_enough:
             task.cancel()
 
     with _handling(handle):
-        yield stop
+        try:
+            yield stop
+        except asyncio.CancelledError:
+            if stop.exit_code is not None:
+                raise InterruptedBySignalError(stop.exit_code) from None
+            raise
 
 
 def run_until_signalled(work: Coroutine[Any, Any, T]) -> T:
-    """Run ``work`` on an event loop until it ends.
-
-    Ctrl-C and SIGTERM cancel it, and raise `InterruptedBySignalError` in the end.
-    """
+    """Run ``work`` on an event loop; raises `InterruptedBySignalError` if Ctrl-C or SIGTERM cancels it."""
 
     async def run() -> T:
-        task = asyncio.ensure_future(work)
-        numbers: list[int] = []
-
-        def handle(number: int) -> None:
-            numbers.append(number)
-            task.cancel()
-
-        with _handling(handle):
-            try:
-                return await task
-            except asyncio.CancelledError:
-                if numbers:
-                    raise InterruptedBySignalError(numbers[0]) from None
-                raise
+        with stop_signals(is_gentle=False):
+            return await work
 
     return asyncio.run(run())
 

@@ -1,37 +1,24 @@
 """Standard streams of a command: absent, closed, full, slow, non-blocking or unread ones end it in no traceback."""
 
+import codecs
 import io
 import os
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
-from typing import TextIO, cast
+from typing import TYPE_CHECKING, TextIO, cast
 
 import typer
 
-from kaspi_delivery_async.cli.background_writer import BackgroundWriter, OutputError
+from kaspi_delivery_async.cli.background_writer import BackgroundText, OutputError
 from kaspi_delivery_async.cli.exit_codes import error_values, explanation
 from kaspi_delivery_async.errors import KaspiDeliveryError
 
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
+
 PATIENCE = 5.0
 """Seconds that a reader has for the rest of the output after the command was interrupted."""
-
-
-class StandardStream(io.TextIOWrapper):
-    """A standard stream that is written to by a thread of its own."""
-
-    def __init__(self, original: io.TextIOWrapper) -> None:
-        """Stand in for ``original``."""
-        buffer = original.buffer
-        self.writer = BackgroundWriter(cast("io.RawIOBase", getattr(buffer, "raw", buffer)))
-        super().__init__(
-            io.BufferedWriter(self.writer),
-            encoding=original.encoding,
-            # Names are Cyrillic here; an output that cannot show them must not end in a traceback.
-            errors="backslashreplace",
-            line_buffering=original.line_buffering,
-            write_through=original.write_through,
-        )
 
 
 @contextmanager
@@ -39,16 +26,43 @@ def standard_streams() -> Generator[None]:
     """Have standard output and standard error written in the background for as long as the context lasts."""
     originals = sys.stdout, sys.stderr
     _fill_gaps()
-    sys.stdout, sys.stderr = map(_in_background, originals)
+    sys.stdout = _in_background(originals[0])
+    if originals[1] is not None:  # pyright: ignore[reportUnnecessaryComparison]
+        sys.stderr = _in_background(originals[1])
     try:
         yield
     finally:
         sys.stdout, sys.stderr = originals
 
 
-def _in_background(original: TextIO) -> TextIO:
-    # What stands in for a stream, as in tests, may have no bytes below it.
-    return StandardStream(original) if isinstance(original, io.TextIOWrapper) else original
+def stdout() -> BackgroundText:
+    """Return standard output, in the context of `standard_streams`."""
+    return cast("BackgroundText", sys.stdout)
+
+
+def _in_background(original: TextIO) -> BackgroundText:
+    buffer = getattr(original, "buffer", None) or _Bytes(original)
+    return BackgroundText(
+        getattr(buffer, "raw", buffer),
+        encoding=original.encoding or "utf-8",
+        line_buffering=getattr(original, "line_buffering", False),
+        write_through=getattr(original, "write_through", False),
+    )
+
+
+class _Bytes(io.RawIOBase):
+    """Bytes for what stands in for a stream and takes only text, such as `io.StringIO`."""
+
+    def __init__(self, text: TextIO) -> None:
+        self._text = text
+        self._decoder = codecs.getincrementaldecoder(text.encoding or "utf-8")()
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: "ReadableBuffer", /) -> int:
+        self._text.write(self._decoder.decode(bytes(data)))
+        return len(bytes(data))
 
 
 def _fill_gaps() -> None:
@@ -60,8 +74,7 @@ def _fill_gaps() -> None:
 
 async def room() -> None:
     """Wait until the reader of standard output has nearly caught up; raises `OutputError` if it cannot be written."""
-    if isinstance(sys.stdout, StandardStream):
-        await sys.stdout.writer.room()
+    await stdout().writer.room()
 
 
 def finish_output(*, limit: float | None = None) -> bool:
@@ -69,26 +82,21 @@ def finish_output(*, limit: float | None = None) -> bool:
 
     Raises `OutputError` if it could not be written.
     """
-    return _finish(sys.stdout, limit)
+    stdout().flush()
+    return stdout().writer.wait(limit=limit)
 
 
 def finish_errors(*, limit: float | None = None) -> None:
     """Wait until standard error is written, for at most ``limit`` seconds, if it can be."""
-    with suppress(OutputError):
-        _finish(sys.stderr, limit)
-
-
-def _finish(stream: TextIO, limit: float | None) -> bool:
-    if not isinstance(stream, StandardStream):
-        return True
-    stream.flush()
-    return stream.writer.wait(limit=limit)
+    if isinstance(sys.stderr, BackgroundText):  # there may be none
+        sys.stderr.flush()
+        with suppress(OutputError):
+            sys.stderr.writer.wait(limit=limit)
 
 
 def say(text: str) -> None:
     """Write a line to standard error, if there is one."""
-    with suppress(OSError):  # what stands in for it may be unfit
-        typer.echo(text, err=True)
+    typer.echo(text, err=True)
 
 
 def say_failure(error: KaspiDeliveryError, *, as_json: bool) -> None:

@@ -80,7 +80,7 @@ async def test_a_dry_run_checks_all_and_sends_nothing(run: Run, sandbox: Sandbox
     assert ended.out.splitlines() == [
         "orders.csv, line 3: column parcel.weightGrams: the number has decimals; expected a whole one, such as 18000",
         "orders.csv, line 4: repeats the order id of orders.csv, line 2; give each delivery its own",
-        "1 orders are good, 2 are not; nothing was sent",
+        "1 valid, 2 invalid; nothing was sent",
     ]
     assert sandbox.requests.total == 0
 
@@ -98,8 +98,8 @@ async def test_failures_are_summed_up_by_error(run: Run, sandbox: Sandbox, tmp_p
     assert ended.code == 1
     assert "1 rejected" in ended.out
     assert "1 failed" in ended.out
-    assert "1 x BadRequestError, such as orders.csv, line 2: create_delivery: the server answered 400" in ended.out
-    assert "1 x InvalidRequestError, such as orders.csv, line 5: column externalOrderId: is empty" in ended.out
+    assert "1 x BadRequestError, for example orders.csv, line 2: create_delivery: the server answered 400" in ended.out
+    assert "1 x InvalidRequestError, for example orders.csv, line 5: column externalOrderId: is empty" in ended.out
 
 
 async def test_unanswered_orders_are_told_by_the_exit_code_and_resumed(
@@ -143,7 +143,7 @@ async def test_an_empty_journal_has_a_status(run: Run, file: str, tmp_path: Path
 async def test_a_pause_is_told(run: Run, sandbox: Sandbox, orders_file: str, file: str) -> None:
     """A pause longer than a call: the process waits, says so, and ends gently when it is asked to."""
     sandbox.faults.add("create:429:retry-after=3600")
-    for options, told in ((["--json"], b'"event":"paused"'), ([], b"The API wants a rest: sending again in ")):
+    for options, told in ((["--json"], b'"event":"paused"'), ([], b"Rate limited: resuming in ")):
         async with started("bulk", "create", orders_file, "--journal", file, *options) as process:
             stream = process.stdout if options else process.stderr
             assert stream is not None
@@ -152,7 +152,7 @@ async def test_a_pause_is_told(run: Run, sandbox: Sandbox, orders_file: str, fil
             process.send_signal(signal.SIGTERM)
             _, err = await process.communicate()
             assert process.returncode == 143
-            assert b"Stopped" in err
+            assert b"Interrupted." in err
             assert b"Traceback" not in err
 
 
@@ -164,7 +164,7 @@ async def test_ctrl_c_lets_those_in_flight_end(sandbox: Sandbox, tmp_path: Path,
         process.send_signal(signal.SIGINT)
         out, err = await process.communicate()
     assert process.returncode == 130
-    assert err.decode().strip().endswith("The same command continues.")
+    assert err.decode().strip().endswith("the same command resumes the run.")
     assert json.loads(out.splitlines()[-1])["event"] == "summary"
     status = (await run("bulk", "status", file, "--json")).json
     assert status["created"] == len(sandbox.deliveries) == sandbox.requests.total < 2000
@@ -221,17 +221,31 @@ async def test_a_full_disk_ends_the_run_and_leaves_the_journal_intact(
     assert made(sandbox) == once(2000)
 
 
+STOPPED = "Orders in flight were completed; `bulk export` shows them, the same command resumes the run."
+
+
+def said(err: str) -> dict[str, str]:
+    """The deliveries by order that stderr names."""
+    return {words[1]: words[3] for line in err.splitlines() if len(words := line.split("  ")) == 4 and words[3]}
+
+
+def deliveries(sandbox: Sandbox) -> dict[str, str]:
+    return {record.external_order_id: record.delivery_id for record in sandbox.deliveries.values()}
+
+
 @needs_full_device
 @pytest.mark.parametrize("form", [(), ("--json",)])
-async def test_a_full_output_ends_the_run_gently(
+async def test_a_full_output_stops_the_run_and_stderr_has_the_report(
     sandbox: Sandbox, tmp_path: Path, file: str, run: Run, form: tuple[str, ...]
 ) -> None:
     source = str(write_orders(tmp_path / "orders.csv", 500))
     with FULL.open("wb") as output:
         code, err = await run_into(output, "bulk", "create", source, "--journal", file, *form)
-    told = "what was under way has ended: see `bulk status`. The same command continues."
-    assert (code, err) == (1, f"Error: {NO_SPACE}; {told}\n")
-    assert (len(sandbox.deliveries) == 500) is (form == ())  # as text, there is no more than a summary in the end
+    assert code == 3
+    assert err.startswith(f"Error: {NO_SPACE}. {STOPPED}\n")
+    assert f"{len(sandbox.deliveries)} created" in err
+    assert said(err) == (deliveries(sandbox) if form else {})  # as text, there is no more than a summary in the end
+    assert (len(sandbox.deliveries) == 500) is (form == ())
     status = (await run("bulk", "status", file, "--json")).json
     assert (status["created"], status["sent"]) == (len(sandbox.deliveries), 0)
     assert (await run("bulk", "create", source, "--journal", file)).code == 0
@@ -248,27 +262,48 @@ async def test_a_dry_run_a_status_and_an_export_that_cannot_be_written(
             assert await run_into(output, "bulk", *arguments) == (1, f"Error: {NO_SPACE}\n")
 
 
-async def test_a_run_whose_results_nobody_reads_ends_quietly(sandbox: Sandbox, orders_file: str, file: str) -> None:
+@pytest.mark.parametrize("form", [(), ("--json",)])
+async def test_a_run_whose_reader_has_gone_reports_on_stderr(
+    sandbox: Sandbox, orders_file: str, file: str, form: tuple[str, ...]
+) -> None:
     with unread_pipe() as output:
-        assert await run_into(output, "bulk", "create", orders_file, "--journal", file, "--json") == (1, "")
-        assert await run_into(output, "bulk", "export", file) == (1, "")  # so short that it is written at the end
+        code, err = await run_into(output, "bulk", "create", orders_file, "--journal", file, *form)
+        assert await run_into(output, "bulk", "export", file) == (141, "")  # so short that it is written at the end
+    assert code == 141
+    assert f"{len(sandbox.deliveries)} created" in err
+    assert said(err) == (deliveries(sandbox) if form else {})
     assert made(sandbox).keys() <= once(20).keys()
 
 
 @needs_full_device
-async def test_a_full_disk_for_the_results_ends_the_run_gently(
+async def test_a_full_disk_for_the_results_stops_the_run_and_stderr_has_them(
     sandbox: Sandbox, tmp_path: Path, file: str, run: Run
 ) -> None:
     source = str(write_orders(tmp_path / "orders.csv", 500))
     ended = await run("bulk", "create", source, "--journal", file, "--results", "/dev/full")
-    assert ended.code == 1
-    assert ended.err == "Error: /dev/full cannot be written: No space left on device; name another file\n"
+    assert ended.code == 3
+    assert ended.err.startswith(f"Error: /dev/full cannot be written: No space left on device. {STOPPED}\n")
+    assert said(ended.err) == deliveries(sandbox)
     assert "created" in ended.out
     status = (await run("bulk", "status", file, "--json")).json
     assert status["created"] == len(sandbox.deliveries) < 500
     assert status["sent"] == 0
     exported = await run("bulk", "export", file, "--output", "/dev/full")
-    assert (exported.code, exported.err) == (2, ended.err)
+    problem = "Error: /dev/full cannot be written: No space left on device; name another file\n"
+    assert (exported.code, exported.err) == (2, problem)
+
+
+async def test_rows_that_another_output_has_are_not_repeated_on_stderr(
+    sandbox: Sandbox, orders_file: str, file: str, tmp_path: Path
+) -> None:
+    results = tmp_path / "out.csv"
+    with unread_pipe() as output:
+        _, err = await run_into(
+            output, *("bulk", "create", orders_file, "--journal", file, "--json", "--results", str(results))
+        )
+    assert said(err) == {}
+    with results.open(newline="") as written:
+        assert {row["orderId"]: row["deliveryId"] for row in csv.DictReader(written)} == deliveries(sandbox)
 
 
 async def test_no_file_that_is_read_is_overwritten(run: Run, sandbox: Sandbox, orders_file: str, file: str) -> None:
@@ -295,13 +330,13 @@ async def test_export_ends_quietly_when_nobody_reads_on(run: Run, sandbox: Sandb
         process.stdout._transport.close()  # type: ignore[attr-defined]
         assert process.stderr is not None
         assert await process.stderr.read() == b""
-        assert await process.wait() == 1
+        assert await process.wait() == 141
 
 
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
-        (["create", "{orders}"], "--journal is missing"),
+        (["create", "{orders}"], "--journal is required"),
         (["create", "missing.csv", "--journal", "{journal}"], "missing.csv: cannot be read: No such file"),
         (["create", "{orders}", "--journal", "{journal}", "--map", "x"], "expected NAME=FIELD"),
         (["create", "{orders}", "--journal", "{journal}", "--map", "=x"], "expected NAME=FIELD"),
@@ -309,7 +344,7 @@ async def test_export_ends_quietly_when_nobody_reads_on(run: Run, sandbox: Sandb
         (["create", "{orders}", "--journal", "/no/such/place"], "cannot be used: No such file"),
         (["create", "{orders}", "--journal", "{journal}", "--rate", "0"], "rate"),
         (
-            ["create", "{orders}", "--journal", "{journal}", "--dask", "tcp://127.0.0.1:9"],
+            ["create", "{orders}", "--journal", "{journal}", "--scheduler", "tcp://127.0.0.1:9"],
             "cannot share an SQLite file",
         ),
         (["create", "{orders}", "--journal", "{journal}", "--delimiter", "tab"], "it lacks"),
@@ -376,7 +411,10 @@ async def test_ctrl_c_in_a_terminal_ends_a_run_on_dask_gently(
     os.killpg(process.pid, signal.SIGINT)
     _, err = await process.communicate()
     assert process.returncode == 130
-    assert err.decode() == "Stopped; what was under way has ended: see `bulk status`. The same command continues.\n"
+    assert (
+        err.decode()
+        == "Interrupted. Orders in flight were completed; `bulk status` shows them, the same command resumes the run.\n"
+    )
     status = (await run("bulk", "status", file, "--json")).json
     assert status["created"] == len(sandbox.deliveries) < 300
     assert status["sent"] == 0

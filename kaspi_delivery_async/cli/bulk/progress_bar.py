@@ -10,10 +10,10 @@ from kaspi_delivery_async.cli.bulk.tally import Tally
 
 
 class ProgressBar:
-    """A bar on stderr with rate, counts and time left; nothing where stderr is no terminal."""
+    """A bar on stderr with rate, counts and time left; hidden unless stderr is a terminal."""
 
     def __init__(self, *, total: int | None) -> None:
-        """Expect ``total`` bytes of input; None if nobody knows."""
+        """Expect ``total`` bytes of input; None shows no end."""
         console = output.console(stderr=True)
         self._progress = Progress(
             BarColumn(), TaskProgressColumn(), TextColumn("{task.description}"), TimeRemainingColumn(), console=console
@@ -22,11 +22,11 @@ class ProgressBar:
         self._task = self._progress.add_task("", total=total)
 
     def shown(self) -> AbstractContextManager[object]:
-        """Show it for as long as the context lasts."""
+        """Show the bar for as long as the context lasts."""
         return self._progress if self._shown else nullcontext()
 
     def update(self, tally: Tally, *, position: int | None) -> None:
-        """Show how far the run is."""
+        """Update rate, counts and time left."""
         if not self._shown:
             return
         elapsed = self._progress.tasks[0].elapsed or 0.0

@@ -1,90 +1,137 @@
-"""Report of a bulk run, while it lasts and at its end."""
+"""Report of a bulk run: a row for each result while it lasts, and a summary at its end, however it ends."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import AsyncExitStack, aclosing
-from pathlib import Path
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 
 import orjson
 import typer
 
-from kaspi_delivery_async.bulk import OrderFile, Paused, Result
+from kaspi_delivery_async.bulk import OrderFile, OrderState, Paused, Result
 from kaspi_delivery_async.cli import output
+from kaspi_delivery_async.cli.background_writer import CAPACITY, OutputError
 from kaspi_delivery_async.cli.bulk.progress_bar import ProgressBar
-from kaspi_delivery_async.cli.bulk.results_file import ResultsFile, opened
+from kaspi_delivery_async.cli.bulk.rows import Rows
 from kaspi_delivery_async.cli.bulk.tally import Tally
 from kaspi_delivery_async.cli.bulk.text import result_values
-from kaspi_delivery_async.cli.exit_codes import ExitCode, explanation
+from kaspi_delivery_async.cli.exit_codes import ExitCode
+from kaspi_delivery_async.cli.signals import StopEvent
+from kaspi_delivery_async.cli.streams import PATIENCE, say, say_failure, stdout
 from kaspi_delivery_async.errors import KaspiDeliveryError, StorageError
 
 
 class Report:
-    """Takes the results of a run to the terminal, to a file, and to the summary."""
+    """Takes the results of a run to the terminal, to a file, and to the summary.
 
-    def __init__(
-        self, results: Path | None, *, as_json: bool, source: OrderFile | None, spared: Sequence[str | Path]
-    ) -> None:
-        self._results = results
-        self._spared = spared
+    An output that fails or is not read stops the run: orders in flight complete, and what is missing in each output
+    is said on standard error.
+    """
+
+    def __init__(self, results: Rows | None, *, as_json: bool, source: OrderFile | None, stop: StopEvent) -> None:
         self._as_json = as_json
         self._source = source
+        self._stop = stop
         self._tally = Tally()
-        self._progression = ProgressBar(total=source.size if source else None)
+        self._progress = ProgressBar(total=source.size if source else None)
+        self._stdout = Rows(stdout(), name="standard output", as_json=True, event="result")
+        self._outputs = [results] if results is not None else []
+        if as_json:
+            self._outputs.append(self._stdout)
+        self._problems: dict[Rows, OutputError | None] = {}
+        """Why outputs could not be written; None for one that was not read."""
 
-    async def follow(self, results: AsyncGenerator[Result]) -> ExitCode:
-        """Show results until there are no more; the summary is shown however that ends."""
+    async def follow(self, results: AsyncGenerator[Result]) -> int:
+        """Show results until there are no more, then the summary, and return the exit code."""
+        code: int | None = None
         try:
-            await self._show_all(results)
-            self._sum_up()
+            async with aclosing(results):
+                with self._progress.shown():
+                    async for result in results:
+                        await self._show(result)
         except asyncio.CancelledError:
-            if self._tally.states:
-                self._sum_up()
-            raise
-        except KaspiDeliveryError as error:
-            # The journal may have failed to note an answer, even if no result was seen.
-            is_unknown = isinstance(error, StorageError)
-            if not self._tally.states and not is_unknown:
+            if self._stop.exit_code is None:
                 raise
-            typer.echo(f"Error: {explanation(error)}", err=True)
-            self._sum_up()
-            return ExitCode.OUTCOME_UNKNOWN if is_unknown else self._tally.exit_code or ExitCode.FAILED
-        except BrokenPipeError:
-            raise  # whoever reads has seen enough
-        except OSError as error:
-            typer.echo(
-                f"Error: standard output cannot be written: {error.strerror}; what was under way has ended: see "
-                "`bulk status`. The same command continues.",
-                err=True,
+        except KaspiDeliveryError as error:
+            # The journal may have failed to note a response even if there is no result.
+            may_be_unnoted = isinstance(error, StorageError)
+            if not self._tally.states and not may_be_unnoted:
+                raise
+            say_failure(error, as_json=self._as_json)
+            code = ExitCode.OUTCOME_UNKNOWN if may_be_unnoted else self._tally.exit_code or ExitCode.FAILED
+        await self._conclude()
+        if self._stop.exit_code is not None:
+            say(
+                "Interrupted. Orders in flight were completed; `bulk status` shows them, the same command resumes the "
+                "run."
             )
-            return self._tally.exit_code or ExitCode.FAILED
-        return self._tally.exit_code
+            return self._stop.exit_code
+        return code or self._tally.exit_code or self._exit_code_of_problems
 
     def announce(self, paused: Paused) -> None:
-        """Say that the API wants a rest."""
+        """Say that the run pauses."""
         if self._as_json:
             typer.echo(orjson.dumps({"event": "paused", "seconds": paused.seconds}))
         else:
-            typer.echo(f"The API wants a rest: sending again in {paused.seconds:.0f} s.", err=True)
+            say(f"Rate limited: resuming in {paused.seconds:.0f} s.")
 
-    async def _show_all(self, results: AsyncGenerator[Result]) -> None:
-        async with AsyncExitStack() as resources:
-            table = None
-            if self._results is not None:
-                file = resources.enter_context(opened(self._results, spared=self._spared))
-                table = ResultsFile(file, name=self._results)
-            await resources.enter_async_context(aclosing(results))
-            resources.enter_context(self._progression.shown())
-            async for result in results:
-                self._show(result, table)
-
-    def _sum_up(self) -> None:
-        output.emit(self._tally.values(), self._tally.text(), as_json=self._as_json)
-
-    def _show(self, result: Result, table: ResultsFile | None) -> None:
+    async def _show(self, result: Result) -> None:
         self._tally.add(result)
-        self._progression.update(self._tally, position=self._source.position if self._source else None)
-        values = result_values(result)
-        if table is not None:
-            table.add(values)
-        if self._as_json:
-            typer.echo(orjson.dumps({"event": "result", **values}))
+        self._progress.update(self._tally, position=self._source.position if self._source else None)
+        row = result_values(result)
+        for rows in self._outputs:
+            rows.add(row)
+        for rows in self._outputs:
+            await self._wait(rows, pending=CAPACITY)
+
+    async def _conclude(self) -> None:
+        for rows in self._outputs:
+            await self._wait(rows, pending=0)
+        output.emit(self._tally.values(), self._tally.text(), as_json=self._as_json)
+        await self._wait(self._stdout, pending=0)
+        for rows, problem in self._problems.items():
+            reason = "it is not being read" if problem is None else problem
+            say(
+                f"Error: {rows.name} cannot be written: {reason}. Orders in flight were completed; `bulk export` "
+                "shows them, the same command resumes the run."
+            )
+        if self._stdout in self._problems:
+            say(self._tally.text().plain)
+        if self._outputs and all(rows in self._problems for rows in self._outputs):
+            for row in min((rows.unwritten for rows in self._outputs), key=len):
+                fields = (row[name] for name in ("place", "orderId", "state", "deliveryId", "error"))
+                say(output.printable("  ".join(str(field) for field in fields if field)))
+
+    async def _wait(self, rows: Rows, *, pending: int) -> None:
+        """Wait until an output has caught up, but not for long once the run is to stop."""
+        if rows in self._problems:
+            return
+        try:
+            if rows.pending <= pending or (pending and self._stop.is_set()):
+                rows.check()
+            elif not await self._has_caught_up(rows, pending=pending) and not pending:
+                self._problems[rows] = None
+        except OutputError as error:
+            self._problems[rows] = error
+            self._stop.set()
+
+    async def _has_caught_up(self, rows: Rows, *, pending: int) -> bool:
+        room = asyncio.ensure_future(rows.room(pending=pending))
+        stopped = asyncio.ensure_future(self._stop.wait())
+        try:
+            await asyncio.wait({room, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            if not room.done() and not pending:
+                await asyncio.wait({room}, timeout=None if self._stop.number is None else PATIENCE)
+            if room.done():
+                await room
+            return room.done()
+        finally:
+            room.cancel()
+            stopped.cancel()
+
+    @property
+    def _exit_code_of_problems(self) -> ExitCode:
+        if not self._problems:
+            return ExitCode.DONE
+        if all(problem is not None and problem.is_unread for problem in self._problems.values()):
+            return ExitCode.UNREAD
+        return ExitCode.OUTCOME_UNKNOWN if self._tally.states[OrderState.CREATED] else ExitCode.FAILED

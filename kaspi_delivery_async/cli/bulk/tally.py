@@ -6,9 +6,7 @@ import attrs
 from rich.text import Text
 
 from kaspi_delivery_async.bulk import OrderState, Result
-from kaspi_delivery_async.cli.bulk.text import (
-    states_text,
-)
+from kaspi_delivery_async.cli.bulk.text import states_text
 from kaspi_delivery_async.cli.exit_codes import ExitCode
 from kaspi_delivery_async.cli.output import printable
 
@@ -22,7 +20,7 @@ class Tally:
     known: int = 0
     errors: Counter[str] = attrs.field(factory=Counter[str])
     examples: dict[str, str] = attrs.field(factory=dict[str, str])
-    """For each kind of error, the first one of it."""
+    """For each type of error, the text of the first."""
 
     def add(self, result: Result) -> None:
         """Count a result."""
@@ -32,12 +30,12 @@ class Tally:
         if result.error_type is not None:
             self.errors[result.error_type] += 1
             example = str(result.error)
-            named = example.startswith(result.place)  # as the errors of lines that were refused are
-            self.examples.setdefault(result.error_type, example if named else f"{result.place}: {example}")
+            names_place = example.startswith(result.place)  # as errors of refused lines do
+            self.examples.setdefault(result.error_type, example if names_place else f"{result.place}: {example}")
 
     @property
     def exit_code(self) -> ExitCode:
-        """How the command ends."""
+        """Exit code of the command."""
         if self.states[OrderState.SENT] or self.states[OrderState.IN_DOUBT]:
             return ExitCode.OUTCOME_UNKNOWN
         unmade = self.states.total() - self.states[OrderState.CREATED]
@@ -58,7 +56,7 @@ class Tally:
         sheet = states_text(self.states)
         if not self.states:
             return sheet
-        sheet.append(f"\nof these, {self.known} were known before, and {self.replayed} answered from the API's memory")
+        sheet.append(f"\nof these, {self.known} already in the journal, {self.replayed} replayed by the API")
         for kind, count in self.errors.most_common():
-            sheet.append(f"\n{count} x {kind}, such as ", style="default").append(printable(self.examples[kind]))
+            sheet.append(f"\n{count} x {kind}, for example ", style="default").append(printable(self.examples[kind]))
         return sheet

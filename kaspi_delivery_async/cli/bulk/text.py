@@ -1,4 +1,4 @@
-"""Shows a bulk run: progress while it goes on, a file of results, and a summary at the end."""
+"""Results, orders and counts of a bulk run, as text for people and as values for programs."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -18,12 +18,12 @@ _STYLES: Mapping[OrderState, str] = MappingProxyType({
 })  # fmt: skip
 
 _MEANINGS: Mapping[OrderState, str] = MappingProxyType({
-    OrderState.CREATED: "delivery made",
+    OrderState.CREATED: "delivery created",
     OrderState.REJECTED: "refused by the API",
     OrderState.FAILED: "not sent",
-    OrderState.SENT: "unanswered; the next run asks again under the same key",
-    OrderState.IN_DOUBT: "unanswered for more than 23 h; a webhook settles it",
-    OrderState.PENDING: "still to be sent",
+    OrderState.SENT: "no response yet; the next run resends it under the same key",
+    OrderState.IN_DOUBT: "no response for more than 23 h; a webhook that names the order resolves it",
+    OrderState.PENDING: "not sent yet",
 })  # fmt: skip
 
 
@@ -48,7 +48,7 @@ def totals_values(totals: JournalTotals) -> dict[str, object]:
 
 def totals_text(totals: JournalTotals) -> Text:
     """Describe a journal for people."""
-    heading = f"orders for {totals.environment}" if totals.environment else "nothing was sent yet"
+    heading = f"orders for {totals.environment}" if totals.environment else "nothing sent yet"
     return Text.assemble((printable(heading), "bold"), "\n", states_text(totals.orders))
 
 
@@ -68,7 +68,7 @@ def result_values(result: Result) -> dict[str, object]:
 
 
 def entry_values(entry: JournalEntry) -> dict[str, object]:
-    """Describe a journal's order for programs, and as a row of the exported table."""
+    """Describe an order of a journal for programs, and as a row of the exported table."""
     return {
         "orderId": entry.order_id,
         "state": entry.state.value,
