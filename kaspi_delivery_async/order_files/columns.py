@@ -1,4 +1,4 @@
-"""Columns of order files: which field of an order each one holds."""
+"""Columns of order files: the field of an order that each one holds."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @attrs.frozen(kw_only=True)
 class Column:
-    """A column of a CSV file, and the field that it fills."""
+    """A field of an order, as a column of a CSV file."""
 
     path: str
     is_number: bool
@@ -34,11 +34,11 @@ def _columns(model: type[attrs.AttrsInstance], prefix: str = "") -> Iterator[Col
 
 
 COLUMNS: tuple[Column, ...] = tuple(_columns(DeliveryRequest))
-"""Every column that an order has."""
+"""Every field of an order."""
 
 
 def _spelling(path: str) -> str:
-    """Return what all ways to write a path have in common: ``parcel.weight_grams`` is ``parcel.weightGrams``."""
+    """Return the common form of all spellings of a path: ``parcel.weight_grams`` is ``parcel.weightGrams``."""
     return path.casefold().replace("_", "")
 
 
@@ -47,35 +47,41 @@ _BY_SPELLING = {_spelling(column.path): column for column in COLUMNS}
 
 @attrs.frozen(kw_only=True)
 class CsvFormat:
-    """How a CSV file is written."""
+    """The dialect of a CSV file."""
 
     delimiter: str | None
-    """None finds out from the first line."""
+    """None takes the most frequent one of the header."""
     columns: Mapping[str, str]
     """Field paths by the file's own column names; an empty path ignores a column."""
     grouped_numbers: bool
-    """Whether numbers may be written with blanks between groups of three digits, as in ``18 000``."""
+    """Whether numbers may have blanks between groups of three digits, as in ``18 000``."""
+
+
+def column_name(text: str) -> str:
+    """Return the name of a column, in which any run of blanks and line breaks is one space."""
+    return " ".join(text.split())
 
 
 def match_columns(names: Sequence[str], form: CsvFormat, path: Path) -> list[Column | None]:
-    """Find the column that each of the file's columns is, or raise an error that names every problem."""
-    mapped = {name.strip(): field.strip() for name, field in form.columns.items()}
-    problems = [f"it has no column {name!r}, which was to be mapped" for name in mapped if name not in names]
+    """Return the field of each of the file's columns, or raise an error that names every problem."""
+    mapped = {column_name(name): field.strip() for name, field in form.columns.items()}
+    problems = [f"the file has no column {name!r} (named in the mapping)" for name in mapped if name not in names]
     columns: list[Column | None] = []
     for number, name in enumerate(names, start=1):
         field = mapped.get(name, name)
         column = _BY_SPELLING.get(_spelling(field))
         if column is None and field:
-            meant = f", mapped to {field!r}," if name in mapped else ""
+            target = f", mapped to {field!r}," if name in mapped else ""
             problems.append(
-                f"column {number} ({name!r}){meant} is no field of an order; map it, or ignore it by an empty path"
+                f"column {number} ({name!r}){target} is no field of an order; map it to one, or ignore it by an empty "
+                "path"
             )
         if column is not None and column in columns:
-            problems.append(f"column {number} ({name!r}) gives {column.path} a second time")
+            problems.append(f"column {number} ({name!r}) is {column.path} again")
         columns.append(column)
     missing = [column.path for column in COLUMNS if column.required and column not in columns]
     if missing:
-        problems.append(f"it lacks {', '.join(missing)}")
+        problems.append(f"missing columns: {', '.join(missing)}")
     if problems:
         raise InvalidRequestError(place(path, 1), "; ".join(problems))
     return columns

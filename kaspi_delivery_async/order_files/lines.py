@@ -1,4 +1,4 @@
-"""Lines of an input: an order, or the reason why it is none, with its place."""
+"""Lines of an input: an order or what is wrong with it, and its place."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, cast
 import attrs
 
 from kaspi_delivery_async._wire.text import storable
-from kaspi_delivery_async.models import DeliveryRequest
 
 if TYPE_CHECKING:
     from kaspi_delivery_async.errors import InvalidRequestError
@@ -20,14 +19,17 @@ class Line:
     """One order of an input, or what is wrong with it."""
 
     place: str = attrs.field(converter=storable)
-    """Where it stands, for people, such as ``orders.csv, line 17``."""
+    """Its place for people, such as ``orders.csv, line 17``."""
     order: DeliveryRequest | InvalidRequestError = attrs.field(repr=False)
 
 
 async def as_lines(
     orders: AsyncIterable[DeliveryRequest | Line] | Iterable[DeliveryRequest | Line],
 ) -> AsyncIterator[Line]:
-    """Read any source of orders; one that names no places is counted from 1."""
+    """Yield the lines of any source of orders; orders without a place are counted from 1.
+
+    A synchronous iterable is read on the event loop; an order file is not, because it is asynchronous, too.
+    """
     number = 0
     if isinstance(orders, AsyncIterable):
         async for order in orders:

@@ -1,21 +1,21 @@
-"""Where orders come from: CSV and JSON Lines files, and any iterable, sync or async, of requests."""
+"""`read_orders`: order files, CSV or JSON Lines."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import os
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from kaspi_delivery_async.errors import ConfigurationError
+from kaspi_delivery_async.order_files.background import read_in_background
 from kaspi_delivery_async.order_files.columns import CsvFormat
 from kaspi_delivery_async.order_files.csv_rows import DELIMITERS, read_table
 from kaspi_delivery_async.order_files.jsonl_rows import read_json_lines
 from kaspi_delivery_async.order_files.lines import Line
+from kaspi_delivery_async.order_files.look_alikes import refuse_look_alikes
 from kaspi_delivery_async.order_files.text_lines import checked_encoding, text_lines
-
-if TYPE_CHECKING:
-    import os
 
 Format = Literal["csv", "jsonl"]
 
@@ -37,32 +37,34 @@ def read_orders(
     columns: Mapping[str, str] = MappingProxyType({}),
     grouped_numbers: bool = False,
 ) -> OrderFile:
-    """Name a file of orders: CSV with a header, or JSON Lines with one request of the API on each line.
+    """Return an order file: CSV with a header, or JSON Lines with one request of the API on each line.
 
     CSV columns are the paths of an order's fields, such as ``dropoff.contact.phone``, in any order; letter
     case and underscores do not count, ``notes`` may be left out, and an empty column needs no name. Cells
-    are stripped of blanks around them.
+    are stripped of blanks around them. A fraction of zeros, as in ``18000,00``, is no fraction.
 
     Args:
-        path: The file; it is read when it is iterated over, anew each time, a line at a time.
-        format: ``csv`` or ``jsonl``; by default told from the file's name.
+        path: The file. It is read when it is iterated over, from the beginning each time, in bounded memory.
+        format: ``csv`` or ``jsonl``; by default it follows from the file's name.
         encoding: UTF-8 with or without a byte order mark, or any other that extends ASCII, such as
-            ``windows-1251``, in which Excel writes plain CSV in Kazakhstan.
-        delimiter: ``,``, ``;`` or a tab; by default told from the header.
-        columns: Field paths by the file's own column names; an empty path ignores a column.
+            ``windows-1251``, which Excel uses for plain CSV in Kazakhstan.
+        delimiter: ``,``, ``;`` or a tab; by default the most frequent one of the header.
+        columns: Field paths by the file's own column names; an empty path ignores a column. In a name, any run of
+            blanks and line breaks is one space.
         grouped_numbers: Whether numbers may be written as ``18 000``.
 
-    Raises `ConfigurationError` for a setting that makes no sense. Iterating raises `InvalidRequestError`
-    for a file or header that cannot be read; a row that cannot is a `Line` with its error.
+    Raises `ConfigurationError` for an invalid setting. Iterating raises `InvalidRequestError` for a file or header
+    that cannot be read; a row that cannot, or whose order id only looks like that of an earlier row, is a `Line` with
+    its error. An ``async for`` reads the file in a thread of its own.
 
     """
-    file = Path(path)
+    file = Path(str.__str__(os.fspath(path)))  # a member of a `str` enumeration prints as its name
     kind = format or _FORMATS.get(file.suffix.lower())
     if kind not in {"csv", "jsonl"}:
         raise ConfigurationError(
             f"format is {kind!r}; it must be 'csv' or 'jsonl'"
             if kind
-            else f"cannot tell the format of {file.name} from its name; it is 'csv' or 'jsonl' (format)"
+            else f"the format of {file.name} does not follow from its name; set it to 'csv' or 'jsonl' (format)"
         )
     if delimiter is not None and (len(delimiter) != 1 or delimiter not in DELIMITERS):
         raise ConfigurationError(f"delimiter is {delimiter!r}; it must be a comma, a semicolon or a tab")
@@ -70,11 +72,11 @@ def read_orders(
     return OrderFile(file, kind, checked_encoding(encoding), form)
 
 
-class OrderFile(Iterable[Line]):
-    """A file of orders; made by `read_orders`."""
+class OrderFile(Iterable[Line], AsyncIterable[Line]):
+    """An order file; made by `read_orders`."""
 
     position: int = 0
-    """How many bytes of it were read in the present passage."""
+    """Number of bytes read in the current iteration."""
 
     def __init__(self, path: Path, kind: Format, encoding: str, form: CsvFormat) -> None:
         self._path = path
@@ -84,15 +86,18 @@ class OrderFile(Iterable[Line]):
 
     @property
     def size(self) -> int:
-        """Its length in bytes; 0 if it is not there."""
+        """Its length in bytes; 0 if it is missing or no regular file."""
         return self._path.stat().st_size if self._path.is_file() else 0
 
     def __iter__(self) -> Iterator[Line]:
         self.position = 0
         lines = text_lines(self._path, self._encoding, on_bytes=self._count)
         if self._kind == "csv":
-            return read_table(lines, self._path, self._form)
-        return read_json_lines(lines, self._path)
+            return refuse_look_alikes(read_table(lines, self._path, self._form))
+        return refuse_look_alikes(read_json_lines(lines, self._path))
+
+    def __aiter__(self) -> AsyncIterator[Line]:
+        return read_in_background(self)
 
     def _count(self, length: int) -> None:
         self.position += length

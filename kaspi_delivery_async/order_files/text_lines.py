@@ -1,4 +1,4 @@
-"""Reads a text file line by line, in bounded memory, and names the line of whatever is wrong with it."""
+"""Lines of a text file, read in bounded memory; every problem is named with its line."""
 
 from __future__ import annotations
 
@@ -10,44 +10,45 @@ from kaspi_delivery_async.errors import ConfigurationError, InvalidRequestError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from io import FileIO
     from pathlib import Path
 
 LONGEST_LINE = 1024 * 1024
 """Bytes of a line that are read; a real order has a few hundred."""
 
+_BLOCK = 64 * 1024
+_WORKBOOKS = {b"PK\x03\x04": "an Excel workbook", b"\xd0\xcf\x11\xe0": "an old Excel workbook (.xls)"}
 _UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _PROBE = "\n\r\t,;\"'{}[]:"
 
 
 def checked_encoding(name: str) -> str:
-    """Return an encoding's name, or raise `ConfigurationError` if it is none in which lines can be told apart."""
+    """Return an encoding's name, or raise `ConfigurationError` unless it extends ASCII."""
     try:
         if codecs.lookup(name).name == "utf-8-sig":
-            return "utf-8"  # a mark is looked for anyway
+            return "utf-8"  # which skips a mark, too
         suitable = _PROBE.encode(name) == _PROBE.encode("ascii")
     except (LookupError, ValueError):
         suitable = False
     if not suitable:
         raise ConfigurationError(
-            f"encoding {name!r} is not known, or its lines cannot be told apart; use utf-8, or windows-1251 for a "
-            "file that Excel wrote as plain CSV"
+            f"encoding {name!r} is unknown or does not extend ASCII; use utf-8, or windows-1251 for plain CSV from "
+            "Excel"
         )
     return name
 
 
 def text_lines(path: Path, encoding: str, *, on_bytes: Callable[[int], None]) -> Iterator[str]:
-    """Read the lines of a file, with their ends, without a byte order mark; ``on_bytes`` hears how long each was.
+    """Yield the lines of a file, with their ends, without a byte order mark; ``on_bytes`` is called with their lengths.
 
-    Raises `InvalidRequestError` that names the file, and the line where there is one.
+    A line ends in LF, CRLF or, as in files from a Mac, CR. Each is yielded as soon as it is there. Raises
+    `InvalidRequestError` that names the file, and the line if there is one.
     """
     try:
-        with path.open("rb") as file:
-            number = 0
-            while raw := file.readline(LONGEST_LINE + 1):
-                number += 1
-                on_bytes(len(raw))
-                if number == 1:
-                    raw = _without_mark(raw, encoding, path)
+        with path.open("rb", buffering=0) as file:
+            for number, line in enumerate(_lines(file), start=1):
+                on_bytes(len(line))
+                raw = _without_mark(line, encoding, path) if number == 1 else line
                 if len(raw) > LONGEST_LINE:
                     raise InvalidRequestError(
                         place(path, number), f"is longer than {LONGEST_LINE} bytes; is this a file of orders?"
@@ -57,16 +58,32 @@ def text_lines(path: Path, encoding: str, *, on_bytes: Callable[[int], None]) ->
         raise InvalidRequestError(path.name, f"cannot be read: {error.strerror}") from None
 
 
+def _lines(file: FileIO) -> Iterator[bytes]:
+    rest = b""
+    while block := file.read(_BLOCK):
+        lines = (rest + block).splitlines(keepends=True)
+        # An LF may follow a CR in the next block.
+        rest = b"" if lines[-1].endswith(b"\n") else lines.pop()
+        yield from lines
+        if len(rest) > LONGEST_LINE:
+            break
+    if rest:
+        yield rest
+
+
 def place(path: Path, line: int) -> str:
-    """Name a line."""
+    """Return the name of a line."""
     return f"{storable(path.name)}, line {line}"
 
 
 def _without_mark(raw: bytes, encoding: str, path: Path) -> bytes:
+    for signature, kind in _WORKBOOKS.items():
+        if raw.startswith(signature):
+            raise InvalidRequestError(path.name, f"is {kind}; save it as CSV UTF-8")
     if raw.startswith(_UTF16_MARKS):
         raise InvalidRequestError(path.name, "is UTF-16 text; save it as CSV UTF-8")
     if raw.startswith(codecs.BOM_UTF8) and codecs.lookup(encoding).name != "utf-8":
-        raise InvalidRequestError(path.name, f"is UTF-8 text, as its first bytes tell, and not {encoding}")
+        raise InvalidRequestError(path.name, f"is UTF-8 text, as its first bytes show, not {encoding}")
     return raw.removeprefix(codecs.BOM_UTF8)
 
 
@@ -76,6 +93,6 @@ def _decoded(raw: bytes, encoding: str, path: Path, number: int) -> str:
     except UnicodeDecodeError as error:
         raise InvalidRequestError(
             place(path, number),
-            f"is not {encoding} text (byte {error.start + 1}); if Excel wrote the file, its encoding is probably "
+            f"is not {encoding} text (byte {error.start + 1}); if the file is from Excel, its encoding is probably "
             "windows-1251: name it (--encoding), or save the file as CSV UTF-8",
         ) from None

@@ -347,7 +347,7 @@ async def test_export_ends_quietly_when_nobody_reads_on(run: Run, sandbox: Sandb
             ["create", "{orders}", "--journal", "{journal}", "--scheduler", "tcp://127.0.0.1:9"],
             "cannot share an SQLite file",
         ),
-        (["create", "{orders}", "--journal", "{journal}", "--delimiter", "tab"], "it lacks"),
+        (["create", "{orders}", "--journal", "{journal}", "--delimiter", "tab"], "missing columns"),
         (["status", "{journal}"], "there is no journal"),
         (["resume", "{journal}"], "there is no journal"),
         (["export", "mysql://x/y"], "mysql:// is no database location"),

@@ -125,7 +125,7 @@ def test_a_file_can_be_read_again(csv_file: Path) -> None:
     [
         ({"parcel.weightGrams": "0,8"}, "column parcel.weightGrams: the number has decimals"),
         ({"parcel.valueKzt": "18000.50"}, "column parcel.valueKzt: the number has decimals"),
-        ({"parcel.valueKzt": "18 000"}, "column parcel.valueKzt: the number holds blanks; allow them by"),
+        ({"parcel.valueKzt": "18 000"}, "column parcel.valueKzt: the number has blanks; allow them by"),
         ({"parcel.weightGrams": "800 г"}, "column parcel.weightGrams: expected a whole number"),
         ({"parcel.weightGrams": "9" * 19}, "column parcel.weightGrams: expected a whole number"),
         ({"dropoff.contact.phone": "  "}, "column dropoff.contact.phone: is empty"),
@@ -191,7 +191,7 @@ def test_an_empty_column_needs_no_name(csv_file: Path) -> None:
     csv_file.write_text(f"{header},,\n{good},,\n{other},,left over\n")
     first, second = read_orders(csv_file)
     assert first.order == GOOD
-    assert str(second.order) == "orders.csv, line 3: a cell stands below no column name"
+    assert str(second.order) == "orders.csv, line 3: a cell has no column name above it"
 
 
 def test_letter_case_and_underscores_of_a_column_do_not_count(csv_file: Path) -> None:
@@ -216,11 +216,11 @@ def test_an_empty_file_of_json_lines_is_refused(tmp_path: Path) -> None:
 def test_missing_and_unknown_columns_are_named_at_once(csv_file: Path) -> None:
     csv_file.write_text("externalOrderId,Адрес,pickup.notes,PICKUP.NOTES\n")
     text = refusal(csv_file, columns={"Телефон": "dropoff.contact.phone", "externalOrderId": "order"})
-    assert "line 1: it has no column 'Телефон', which was to be mapped" in text
+    assert "line 1: the file has no column 'Телефон' (named in the mapping)" in text
     assert "column 1 ('externalOrderId'), mapped to 'order', is no field of an order" in text
     assert "column 2 ('Адрес') is no field of an order" in text
-    assert "column 4 ('PICKUP.NOTES') gives pickup.notes a second time" in text
-    assert "it lacks externalOrderId, pickup.address" in text
+    assert "column 4 ('PICKUP.NOTES') is pickup.notes again" in text
+    assert "missing columns: externalOrderId, pickup.address" in text
     assert "dropoff.notes" not in text
 
 
@@ -245,7 +245,7 @@ def test_a_mark_that_contradicts_the_encoding_is_refused(csv_file: Path) -> None
     """Or the couriers would be sent to addresses that nobody can read."""
     write_rows(csv_file, [ROW], encoding="utf-8-sig")
     text = refusal(csv_file, encoding="windows-1251")
-    assert text == "orders.csv: is UTF-8 text, as its first bytes tell, and not windows-1251"
+    assert text == "orders.csv: is UTF-8 text, as its first bytes show, not windows-1251"
 
 
 def test_a_file_name_that_is_no_text_is_shown_as_far_as_it_can_be(tmp_path: Path) -> None:
@@ -271,23 +271,23 @@ def test_a_file_that_is_not_there_is_refused(csv_file: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "named"),
     [
-        ({"encoding": "klingon"}, "encoding 'klingon' is not known"),
-        ({"encoding": "utf-16"}, "encoding 'utf-16' is not known, or its lines cannot be told apart"),
-        ({"encoding": "hex"}, "encoding 'hex' is not known"),
+        ({"encoding": "klingon"}, "encoding 'klingon' is unknown"),
+        ({"encoding": "utf-16"}, "encoding 'utf-16' is unknown or does not extend ASCII"),
+        ({"encoding": "hex"}, "encoding 'hex' is unknown"),
         ({"delimiter": "|"}, "delimiter is '|'; it must be a comma"),
         ({"delimiter": ""}, "delimiter is ''; it must be a comma"),
         ({"format": "xlsx"}, "format is 'xlsx'; it must be 'csv' or 'jsonl'"),
     ],
 )
-def test_a_setting_that_makes_no_sense_is_refused(csv_file: Path, options: Mapping[str, str], named: str) -> None:
+def test_an_invalid_setting_is_refused(csv_file: Path, options: Mapping[str, str], named: str) -> None:
     with pytest.raises(ConfigurationError, match=r"must|is") as refused:
         read_orders(csv_file, **options)  # type: ignore[arg-type]
     assert named in str(refused.value)
 
 
-def test_a_name_that_tells_no_format_needs_one(tmp_path: Path) -> None:
+def test_a_name_without_a_known_ending_needs_a_format(tmp_path: Path) -> None:
     path = write_rows(tmp_path / "orders.dat", [ROW])
-    with pytest.raises(ConfigurationError, match=r"cannot tell the format of orders\.dat"):
+    with pytest.raises(ConfigurationError, match=r"the format of orders\.dat does not follow from its name"):
         read_orders(path)
     assert only(path, format="csv") == GOOD
 

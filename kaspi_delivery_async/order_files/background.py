@@ -1,0 +1,86 @@
+"""Reads an iterable in a thread of its own: a slow file or a silent pipe never holds up the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import deque
+from contextlib import suppress
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Iterable
+
+T = TypeVar("T")
+
+AHEAD = 256
+"""Items that are read ahead, at most."""
+
+
+async def read_in_background(items: Iterable[T]) -> AsyncGenerator[T]:
+    """Yield the items as they come, and raise what iterating over them raises.
+
+    Closing the generator returns at once, even while the thread waits for the next item: the thread ends when that
+    comes, or with the process.
+    """
+    reader = _Reader(items)
+    # A daemon: a pipe that stays silent must not keep the process alive.
+    threading.Thread(target=reader.run, name="kaspi-order-file", daemon=True).start()
+    try:
+        while await reader.has_more():
+            yield reader.take()
+    finally:
+        reader.stop()
+    if reader.failure is not None:
+        raise reader.failure
+
+
+class _Reader(Generic[T]):
+    """What the thread and the event loop share."""
+
+    def __init__(self, items: Iterable[T]) -> None:
+        self._items = items
+        self._loop = asyncio.get_running_loop()
+        self._ready: deque[T] = deque()
+        self._news = asyncio.Event()
+        self._room = threading.Semaphore(AHEAD)
+        self._is_waiting = self._has_ended = self._is_stopped = False
+        self.failure: BaseException | None = None
+
+    def run(self) -> None:
+        try:
+            for item in self._items:
+                self._room.acquire()
+                if self._is_stopped:
+                    return
+                self._ready.append(item)
+                self._wake()
+        except BaseException as error:  # noqa: BLE001 - it is raised on the event loop
+            self.failure = error
+        self._has_ended = True
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._is_waiting:
+            with suppress(RuntimeError):  # of an event loop that has ended
+                self._loop.call_soon_threadsafe(self._news.set)
+
+    async def has_more(self) -> bool:
+        while not self._ready:
+            self._news.clear()
+            self._is_waiting = True
+            # The thread may have looked at the flag just before.
+            if self._has_ended and not self._ready:
+                return False
+            if not self._ready:
+                await self._news.wait()
+            self._is_waiting = False
+        return True
+
+    def take(self) -> T:
+        self._room.release()
+        return self._ready.popleft()
+
+    def stop(self) -> None:
+        self._is_stopped = True
+        self._room.release()

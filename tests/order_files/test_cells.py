@@ -1,0 +1,98 @@
+"""Cells of order files: what spreadsheets and people write into them."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kaspi_delivery_async import DeliveryRequest, InvalidRequestError
+from kaspi_delivery_async.bulk import read_orders
+from kaspi_delivery_async.order_files.cells import cell_problem, cell_value
+from kaspi_delivery_async.order_files.columns import COLUMNS
+from tests.support.order_files import ROW, write_rows
+
+VALUE = next(column for column in COLUMNS if column.path == "parcel.valueKzt")
+
+
+@pytest.mark.parametrize("cell", ["18000,00", "18000.00", "18000.0", "15400.0000", "18000,0", "-0.00"])
+def test_a_fraction_of_zero_is_no_fraction(tmp_path: Path, cell: str) -> None:
+    (line,) = read_orders(write_rows(tmp_path / "o.csv", [{**ROW, "parcel.valueKzt": cell}]))
+    assert isinstance(line.order, DeliveryRequest)
+    assert line.order.parcel.value_kzt == int(float(cell.replace(",", ".")))
+
+
+def test_a_fraction_of_zero_behind_groups_is_read_where_groups_are(tmp_path: Path) -> None:
+    source = write_rows(tmp_path / "o.csv", [{**ROW, "parcel.valueKzt": "118\xa0990,00"}])
+    (line,) = read_orders(source, grouped_numbers=True)
+    assert isinstance(line.order, DeliveryRequest)
+    assert line.order.parcel.value_kzt == 118990
+
+
+@pytest.mark.parametrize(
+    ("cell", "named"),
+    [
+        ("18000,50", "the number has decimals"),
+        ("18,000", "can be read as 18 or as 18000"),
+        ("18.000", "can be read as 18 or as 18000"),
+        ("18000,", "expected a whole number"),
+        (",00", "expected a whole number"),
+        ("18,000,000", "expected a whole number"),
+    ],
+)
+def test_a_number_that_may_mean_another_is_refused(tmp_path: Path, cell: str, named: str) -> None:
+    (line,) = read_orders(write_rows(tmp_path / "o.csv", [{**ROW, "parcel.valueKzt": cell}]))
+    assert isinstance(line.order, InvalidRequestError)
+    assert "line 2: column parcel.valueKzt: " in str(line.order)
+    assert named in str(line.order)
+
+
+@given(st.integers(-(10**18) + 1, 10**18 - 1), st.sampled_from(["", ",0", ".00", ",0000"]))
+def test_every_whole_number_is_read_as_itself(number: int, fraction: str) -> None:
+    assert cell_problem(f"{number}{fraction}", VALUE, grouped_numbers=False) is None
+    assert cell_value(f"{number}{fraction}", VALUE) == number
+
+
+@given(st.text("0123456789,. -\N{NO-BREAK SPACE}", max_size=12))
+def test_no_number_is_read_as_one_with_other_digits(text: str) -> None:
+    if text and cell_problem(text, VALUE, grouped_numbers=True) is None:
+        digits = text.partition(",")[0].partition(".")[0]
+        assert str(cell_value(text, VALUE)).lstrip("-0") == digits.replace(" ", "").replace("\xa0", "").lstrip("-0")
+
+
+@pytest.mark.parametrize(
+    ("cells", "named"),
+    [
+        ({"dropoff.contact.phone": "#N/A"}, "column dropoff.contact.phone: is the spreadsheet error #N/A"),
+        ({"dropoff.contact.phone": "#Н/Д"}, "column dropoff.contact.phone: is the spreadsheet error #Н/Д"),
+        ({"pickup.contact.phone": "#ССЫЛКА!"}, "column pickup.contact.phone: is the spreadsheet error #ССЫЛКА!"),
+        ({"dropoff.contact.phone": "0"}, "column dropoff.contact.phone: is no phone number"),
+        ({"dropoff.contact.phone": "-"}, "column dropoff.contact.phone: is no phone number"),
+        ({"dropoff.contact.phone": "0000000"}, "column dropoff.contact.phone: is no phone number"),
+        ({"dropoff.address": "#REF!"}, "column dropoff.address: is the spreadsheet error #REF!"),
+        ({"parcel.weightGrams": "#ДЕЛ/0!"}, "column parcel.weightGrams: is the spreadsheet error #ДЕЛ/0!"),
+        ({"dropoff.notes": "#######"}, "column dropoff.notes: is the spreadsheet error #######"),
+        ({"externalOrderId": "4,10000001E+11"}, "column externalOrderId: a spreadsheet has rounded it"),
+    ],
+)
+def test_what_a_spreadsheet_has_ruined_is_refused(tmp_path: Path, cells: Mapping[str, str], named: str) -> None:
+    (line,) = read_orders(write_rows(tmp_path / "o.csv", [{**ROW, **cells}]))
+    assert isinstance(line.order, InvalidRequestError)
+    assert str(line.order).startswith("o.csv, line 2: ")
+    assert named in str(line.order)
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        {"dropoff.contact.phone": "8 (701) 000-00-00, внутр. 12"},
+        {"dropoff.contact.phone": "112"},
+        {"externalOrderId": "#1001"},
+        {"externalOrderId": "E-7"},
+        {"dropoff.notes": "-"},
+    ],
+)
+def test_other_texts_pass_as_they_are(tmp_path: Path, cells: Mapping[str, str]) -> None:
+    (line,) = read_orders(write_rows(tmp_path / "o.csv", [{**ROW, **cells}]))
+    assert isinstance(line.order, DeliveryRequest)
