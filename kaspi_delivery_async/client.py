@@ -1,24 +1,34 @@
-"""The client: one awaitable method for each operation, and waiting for what becomes of a delivery."""
+"""The client: one coroutine for each operation, and waiting for the statuses of a delivery."""
 
 from __future__ import annotations
 
+import copy
 import os
 from typing import TYPE_CHECKING, Self, TypeVar
 
-import aiohttp
-
 from kaspi_delivery_async import operations
 from kaspi_delivery_async._call.api_key import ApiKey
-from kaspi_delivery_async._call.engine import Endpoint, Engine, Settings
+from kaspi_delivery_async._call.engine import Endpoint, Engine
 from kaspi_delivery_async._transport.sessions import Sessions
 from kaspi_delivery_async.errors import ConfigurationError, InvalidRequestError
 from kaspi_delivery_async.instrumentation import LogOutput
-from kaspi_delivery_async.options import ApiKeySource, Environment, Limits, RetryPolicy, Timeout, checked_base_url
+from kaspi_delivery_async.options import (
+    ApiKeySource,
+    CallOptions,
+    Environment,
+    Limits,
+    RetryPolicy,
+    Timeout,
+    checked_base_url,
+    checked_environment,
+)
 from kaspi_delivery_async.tracking import wait_for_status, watch
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterable, Mapping
     from types import TracebackType
+
+    import aiohttp
 
     from kaspi_delivery_async.instrumentation import Instrumentation
     from kaspi_delivery_async.models import (
@@ -37,17 +47,17 @@ T = TypeVar("T")
 
 
 class DeliveryClient:
-    """Calls the Kaspi Delivery API, safely repeating what fails on the way.
+    """An asyncio client for the Kaspi Delivery API that retries failed requests without ordering a second courier.
 
-    One client serves any number of tasks at once, and any number of event loops one after
-    another. Use it as an asynchronous context manager, or `aclose` it at the end::
+    One client serves any number of concurrent tasks, and any number of event loops one after
+    another. Use it as an asynchronous context manager, or call `aclose` at the end::
 
         async with DeliveryClient("your-key") as client:
             created = await client.create_delivery(request)
             delivery = await client.wait_for_status(created.delivery_id, DeliveryStatus.DELIVERED)
 
-    Every method may raise any `KaspiDeliveryError`, whose ``.outcome`` tells whether a courier may
-    be on the way; a rejected setting raises `ConfigurationError` at once.
+    Every method may raise any `KaspiDeliveryError`, whose ``.outcome`` says whether a courier may
+    already be on the way; an invalid setting raises `ConfigurationError` at once.
     """
 
     def __init__(
@@ -66,28 +76,32 @@ class DeliveryClient:
 
         Args:
             api_key: The partner key, or a function (sync or async) that returns the current one. It
-                is asked at each attempt, and once more after a 401, so that keys can rotate. What it
-                raises comes out of the call as it is: not as a `KaspiDeliveryError`, with its own text,
-                and without an ``.outcome``. An earlier attempt of the call may have arrived then, so
-                repeat a create under the same key.
-            environment: Which of the vendor's installations to call.
-            base_url: Another place to call instead, such as a local sandbox; ``https``, or ``http``
-                to a loopback address.
+                is called at each attempt, and once more after a 401, so that keys can rotate; once an
+                attempt of a create or cancel may have arrived, that call stays with its key. What the
+                function raises comes out of the call unchanged: not as a `KaspiDeliveryError`, with its
+                own text, and without an ``.outcome``. An earlier attempt of the call may have arrived
+                then, so repeat a create under the same key.
+            environment: Which of the vendor's environments to call.
+            base_url: Overrides the environment's URL, for example with that of a local sandbox;
+                ``https``, or ``http`` to a loopback address.
             timeout: Seconds for an attempt and for a whole call.
-            retry: How often and how soon to repeat.
-            limits: How hard to press the API.
+            retry: How often to retry, and how long to wait in between.
+            limits: Limits on concurrency and request rate.
             session: An aiohttp session of your own to send through; it is never closed here.
-            instrumentation: Who hears of calls; by default the logger ``kaspi_delivery_async``.
+            instrumentation: Observers of each call; by default one that logs to ``kaspi_delivery_async``.
 
         """
-        environment_url = _environment(environment).base_url
+        key = ApiKey(api_key)
+        del api_key  # a failure report that prints local variables must not find it here
+        key.check()
+        environment_url = checked_environment(environment).base_url
         endpoint = Endpoint(
             base_url=checked_base_url(environment_url if base_url is None else base_url),
-            api_key=ApiKey(api_key),
-            sessions=Sessions(_checked_session(session)),
+            api_key=key,
+            sessions=Sessions(session),
             instrumentation=tuple(instrumentation),
         )
-        self._engine = Engine(endpoint, _settings(timeout, retry, limits))
+        self._engine = Engine(endpoint, CallOptions(timeout=timeout, retry=retry, limits=limits))
 
     @property
     def base_url(self) -> str:
@@ -101,27 +115,28 @@ class DeliveryClient:
         Raises `ConfigurationError` that names the variable that is missing or wrong.
         """
         environ = os.environ if environ is None else environ
-        api_key = environ.get("KASPI_API_KEY")
-        if not api_key:
+        api_keys = [environ.get("KASPI_API_KEY")]
+        environment, base_url = environ.get("KASPI_ENVIRONMENT"), environ.get("KASPI_BASE_URL")
+        del environ  # a failure report that prints local variables must find no key here
+        if not api_keys[0]:
             raise ConfigurationError("KASPI_API_KEY is not set; put the partner API key of the environment there")
-        return cls(
-            api_key,
-            environ.get("KASPI_ENVIRONMENT") or Environment.SANDBOX,
-            base_url=environ.get("KASPI_BASE_URL") or None,
-        )
+        return cls(api_keys.pop() or "", environment or Environment.SANDBOX, base_url=base_url or None)
 
     def with_options(
         self, *, timeout: Timeout | None = None, retry: RetryPolicy | None = None, limits: Limits | None = None
-    ) -> DeliveryClient:
-        """Return a client that calls otherwise over the same connections; closing either closes them for both."""
-        now = self._engine.settings
-        client = object.__new__(type(self))
-        settings = _settings(
-            now.timeout if timeout is None else timeout,
-            now.retry if retry is None else retry,
-            now.limits if limits is None else limits,
+    ) -> Self:
+        """Return a client with other options that shares this client's connections; closing one closes both.
+
+        It is a shallow copy otherwise: what a subclass has set stays set.
+        """
+        now = self._engine.options
+        options = CallOptions(
+            timeout=now.timeout if timeout is None else timeout,
+            retry=now.retry if retry is None else retry,
+            limits=now.limits if limits is None else limits,
         )
-        client._engine = Engine(self._engine.endpoint, settings)
+        client = copy.copy(self)
+        vars(client).update(_engine=Engine(self._engine.endpoint, options))
         return client
 
     async def __aenter__(self) -> Self:
@@ -136,18 +151,20 @@ class DeliveryClient:
         """Close the connections; later calls raise `ConfigurationError`. A session of your own stays open."""
         await self._engine.endpoint.sessions.close()
 
-    async def send(self, operation: Operation[T]) -> Response[T]:
-        """Carry out an operation of `kaspi_delivery_async.operations`, and tell all about how it went.
+    async def send(self, operation: Operation[T], *, key_age: float = 0.0) -> Response[T]:
+        """Send an operation and return its `Response`: the value with status, headers, attempts and idempotency key.
 
-        Raises `InvalidRequestError` for anything else.
+        ``key_age`` is the number of seconds since its idempotency key was first sent, if an earlier call
+        has sent it: at 23 hours it is not sent again. Raises `InvalidRequestError` for anything but an
+        operation of `kaspi_delivery_async.operations`.
         """
         if not isinstance(operation, operations.Operation):
             got = type(operation).__name__
             raise InvalidRequestError("operation", f"expected what a function of `operations` returns, got {got}")
-        return await self._engine.response(operation)
+        return await self._engine.response(operation, key_age=key_age)
 
     async def create_delivery(self, request: DeliveryRequest, idempotency_key: str | None = None) -> DeliveryCreated:
-        """Order a courier; repeating the call with the same request and key never orders a second one for 23 hours.
+        """Create a delivery. Repeating the call with the same request and key within 23 hours never creates a second.
 
         The key defaults to the order's ``external_order_id``, or to a digest of it where a header
         cannot carry it. Raises `InvalidRequestError` before sending, and `IdempotencyConflictError`
@@ -156,9 +173,9 @@ class DeliveryClient:
         return await self._engine.value(operations.create_delivery(request, idempotency_key))
 
     async def get_delivery(self, delivery_id: str, *, include_history: bool = False) -> Delivery:
-        """Ask where a delivery stands, with its past statuses if ``include_history``.
+        """Fetch a delivery, with its status history if ``include_history``.
 
-        Raises `NotFoundError` if the environment does not know it. Source: GS RF.
+        Raises `NotFoundError` if there is no such delivery in the environment. Source: GS RF.
         """
         return await self._engine.value(operations.get_delivery(delivery_id, include_history=include_history))
 
@@ -175,7 +192,7 @@ class DeliveryClient:
     async def send_test_webhook(self, url: str, event_type: WebhookEventType | str) -> TestWebhook:
         """Have the vendor send a test event to ``url``.
 
-        The API takes no idempotency key here, so the call is repeated only when nothing was sent.
+        The API takes no idempotency key here, so the call is retried only if nothing was sent.
         Source: RF.
         """
         return await self._engine.value(operations.send_test_webhook(url, event_type))
@@ -188,9 +205,9 @@ class DeliveryClient:
         timeout: float | None = None,
         events: StatusHub | None = None,
     ) -> Delivery:
-        """Wait until a delivery has come to ``status`` or past it, and return it.
+        """Wait until a delivery has reached ``status`` or gone past it, and return it.
 
-        It is `kaspi_delivery_async.tracking.wait_for_status`, which tells the rules and the errors.
+        See `kaspi_delivery_async.tracking.wait_for_status` for the rules and the errors.
         ``timeout`` is in seconds; ``events`` is the hub that your webhook receiver publishes to.
         """
         return await wait_for_status(self.get_delivery, delivery_id, status, timeout=timeout, events=events)
@@ -200,33 +217,9 @@ class DeliveryClient:
     ) -> AsyncGenerator[StatusChange, None]:
         """Follow a delivery: yield each status once and in order, and end with a terminal one.
 
-        It is `kaspi_delivery_async.tracking.watch`, which tells the rules and the errors.
+        See `kaspi_delivery_async.tracking.watch` for the rules and the errors.
         ``timeout`` is in seconds; ``events`` is the hub that your webhook receiver publishes to.
-        Who leaves the loop early had better close it: ``async with contextlib.aclosing(client.watch(...)) as changes``.
+        If you may leave the loop early, close the generator:
+        ``async with contextlib.aclosing(client.watch(...)) as changes``.
         """
         return watch(self.get_delivery, delivery_id, timeout=timeout, events=events)
-
-
-def _environment(name: Environment | str) -> Environment:
-    try:
-        return Environment(name)
-    except ValueError:
-        known = " or ".join(repr(str(environment)) for environment in Environment)
-        raise ConfigurationError(f"unknown environment {name!r}; it is {known} (KASPI_ENVIRONMENT)") from None
-
-
-def _settings(timeout: Timeout, retry: RetryPolicy, limits: Limits) -> Settings:
-    # A plain number is what other libraries take; accepted here, it would fail at the first call only.
-    if not isinstance(timeout, Timeout):
-        raise ConfigurationError(f"timeout is {timeout!r}; pass Timeout(attempt=..., total=...), in seconds")
-    if not isinstance(retry, RetryPolicy):
-        raise ConfigurationError(f"retry is {retry!r}; pass RetryPolicy(max_attempts=...)")
-    if not isinstance(limits, Limits):
-        raise ConfigurationError(f"limits is {limits!r}; pass Limits(max_connections=..., rate=...)")
-    return Settings(timeout=timeout, retry=retry, limits=limits)
-
-
-def _checked_session(session: aiohttp.ClientSession | None) -> aiohttp.ClientSession | None:
-    if not isinstance(session, aiohttp.ClientSession | None):
-        raise ConfigurationError(f"session is {session!r}; pass an aiohttp.ClientSession, or leave it out")
-    return session

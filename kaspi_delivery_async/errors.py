@@ -128,11 +128,16 @@ class InvalidRequestError(KaspiDeliveryError):
 
 
 class TransportError(KaspiDeliveryError):
-    """No readable HTTP answer came back; ``.outcome`` tells whether the request can have arrived."""
+    """No readable HTTP response came back; ``.outcome`` says whether the request can have arrived."""
+
+    retryable: bool = True
+    """Whether another attempt could succeed; False where a certificate, a host name or a proxy has to be changed."""
 
 
 class CertificateError(TransportError):
     """The server's TLS certificate does not hold; nothing was sent, and a retry would not help."""
+
+    retryable = False
 
 
 class DeadlineExceededError(TransportError):

@@ -1,7 +1,7 @@
-"""Hearing of calls as they happen, for logs, traces and metrics: what is told, and to whom.
+"""Hooks for logs, traces and metrics: the events of a call, and the protocols that receive them.
 
-The details name operation, attempt, status, wait and duration; they never hold a key, a body or
-anything personal. A hook that fails is logged and changes nothing for the call.
+The details name operation, attempt, status, wait, duration and idempotency key; they never contain the API key, a body
+or personal data. A hook that raises is logged and does not affect the call.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ class AttemptDetails:
     number: int
     """1 for the first."""
     status: int | None
-    """HTTP status; None when no answer could be read."""
+    """HTTP status; None if no response could be read."""
     error: str | None
-    """What kind of error it ended in; None for a good answer."""
+    """The error's class; None for success."""
     duration: float
     """Seconds."""
 
@@ -54,7 +54,7 @@ class WaitDetails:
     after_attempt: int
     """The attempt that failed."""
     seconds: float
-    """How long it will be."""
+    """Length of the wait."""
 
 
 @attrs.frozen(kw_only=True)
@@ -62,49 +62,67 @@ class CallResult:
     """A call that has ended."""
 
     attempts: int
-    """How many there were."""
+    """Number of attempts."""
     status: int | None
-    """HTTP status of the last answer."""
+    """HTTP status of the last attempt; None if no response could be read."""
     error: str | None
-    """What kind of error was raised; None for success."""
+    """The class of what was raised, ``CancelledError`` included; None for success."""
     outcome: Outcome | None
-    """What is known of a failed call's effect; None for success."""
+    """What is known of the effect of a call that failed or was cancelled; None for success."""
+    idempotency_key: str | None = None
+    """The key under which the call may be repeated; None if it carried none."""
     replayed: bool
-    """Whether the server answered from its memory of the idempotency key (Source: GS AU)."""
+    """Whether the server sent the result that it had kept under the idempotency key (Source: GS AU)."""
     duration: float
     """Seconds, waits included."""
 
 
 class CallObserver(Protocol):
-    """Hears of one call. Everything is called on the event loop, so nothing may block."""
+    """Receives the events of one call. Everything is called on the event loop, so nothing may block."""
 
     def attempt_started(self, number: int) -> None:
-        """Hear that an attempt is about to be sent."""
+        """Called before an attempt is sent."""
 
     def attempt_ended(self, attempt: AttemptDetails) -> None:
-        """Hear that it has ended, one way or the other."""
+        """Called when an attempt has ended, with or without a response."""
 
     def waiting(self, wait: WaitDetails) -> None:
-        """Hear that another attempt will follow."""
+        """Called before the wait for another attempt."""
 
     def call_ended(self, result: CallResult) -> None:
-        """Hear that the call has ended; nothing follows."""
+        """Called when the call has ended: with a value, an error or a cancellation. Nothing follows."""
 
 
 class Instrumentation(Protocol):
-    """Hears of every call of a client; hand it over as ``DeliveryClient(..., instrumentation=[...])``."""
+    """Provides observers for the calls of a client: ``DeliveryClient(..., instrumentation=[...])``."""
 
     def call_started(self, call: CallDetails) -> CallObserver | None:
-        """Return who is to hear of this call, or None if nobody cares."""
+        """Return an observer for this call, or None to ignore it."""
         ...
 
 
 class LogOutput:
-    """Writes calls to the logger ``kaspi_delivery_async``: attempts at DEBUG, retries and failures at INFO."""
+    """Writes calls to the logger ``kaspi_delivery_async``.
+
+    Attempts at DEBUG, retries and failures at INFO. At WARNING, one line for each write that ended without a response,
+    by an error or a cancellation, and may have been carried out: with the idempotency key under which to repeat it.
+    """
 
     def call_started(self, call: CallDetails) -> CallObserver | None:
         """Return an observer that logs, unless nothing would be shown."""
         return _LoggedCall(call.operation) if logger.isEnabledFor(logging.INFO) else None
+
+    def warn(self, operation: str, error: str, idempotency_key: str | None) -> None:
+        """Log a write of unknown outcome."""
+        if idempotency_key is None:
+            logger.warning("%s: %s; outcome unknown: it may have been carried out", operation, error)
+        else:
+            logger.warning(
+                "%s: %s; outcome unknown: it may have been carried out; repeat it only under its idempotency key %r",
+                operation,
+                error,
+                idempotency_key,
+            )
 
 
 @attrs.frozen
@@ -112,7 +130,7 @@ class _LoggedCall:
     operation: str
 
     def attempt_started(self, number: int) -> None:
-        """Say nothing yet: its end says more."""
+        """Log nothing yet: the end of the attempt has all of it."""
 
     def attempt_ended(self, attempt: AttemptDetails) -> None:
         shown = attempt.status or attempt.error

@@ -35,7 +35,8 @@ class OpenTelemetry:
     each attempt. Metrics, in seconds where they are times: ``kaspi.delivery.call.duration`` with
     ``error.type`` and ``kaspi.delivery.replayed`` (counts calls too), ``http.client.request.duration``
     for attempts, ``kaspi.delivery.wait.duration`` between them, and ``http.client.open_connections``
-    in use: an attempt holds one.
+    in use: an attempt holds one. The span of a call that failed or was cancelled also has ``kaspi.delivery.outcome``
+    and ``kaspi.delivery.idempotency_key``.
 
     Args:
         tracer_provider: Where spans go; the global one if None.
@@ -125,6 +126,8 @@ class _TracedCall:
         shared: dict[str, str | int] = {**self._operation, "kaspi.delivery.replayed": result.replayed}
         if result.outcome is not None:
             self._call.span.set_attribute("kaspi.delivery.outcome", result.outcome)
+            if result.idempotency_key is not None:
+                self._call.span.set_attribute("kaspi.delivery.idempotency_key", result.idempotency_key)
         self._call.span.set_attribute("kaspi.delivery.replayed", result.replayed)
         self._call.end(result.error)
         if result.error is not None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import attrs
-from multidict import CIMultiDictProxy
+from multidict import CIMultiDict, CIMultiDictProxy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,20 +20,29 @@ _SECRET_HEADERS = frozenset({"set-cookie", "x-api-key"})
 
 @attrs.frozen(kw_only=True)
 class Response(Generic[T]):
-    """An operation's value with what is worth knowing about the call."""
+    """The value of an operation, with details of the call that produced it. It pickles and copies."""
 
     value: T
-    """The model of the answer."""
+    """The model of the response."""
     status: int
-    """HTTP status of the answer."""
+    """HTTP status of the response."""
     headers: Mapping[str, str] = attrs.field(repr=False)
-    """Headers of the answer, found under their names in any case; without cookies, and without the API key."""
+    """Headers of the response, found under their names in any case; without cookies, and without the API key."""
     replayed: bool
-    """Whether the server answered from its memory of the idempotency key: the work was done before (Source: GS AU)."""
+    """Whether the server sent the result that it had kept under the idempotency key (Source: GS AU)."""
     attempts: tuple[Attempt, ...]
-    """All exchanges of the call, the last one successful."""
+    """All attempts of the call, the last one successful."""
     idempotency_key: str | None
     """The key under which the operation was sent."""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # A read-only view of headers does not pickle; what it shows does.
+        fields = {field.name: getattr(self, field.name) for field in attrs.fields(type(self))}
+        return _rebuild, (fields | {"headers": CIMultiDict(self.headers)},)
+
+
+def _rebuild(fields: dict[str, Any]) -> Response[Any]:
+    return Response(**fields | {"headers": CIMultiDictProxy(fields["headers"])})
 
 
 def shown_headers(headers: CIMultiDictProxy[str]) -> CIMultiDictProxy[str]:

@@ -1,1 +1,1 @@
-"""One call, from operation to answer; private to the package."""
+"""One call: an operation in, a value or one typed error out."""

@@ -1,4 +1,4 @@
-"""The API key: a text, or a callable that is asked at each call, so that keys can rotate."""
+"""The current API key: fixed, or asked for at each attempt, so that keys can rotate; never shown."""
 
 from __future__ import annotations
 
@@ -12,33 +12,61 @@ if TYPE_CHECKING:
     from kaspi_delivery_async.options import ApiKeySource
 
 
-class ApiKey:
-    """Knows the current API key and shows it to nobody else."""
+class Secret:
+    """A text that no failure report shows, whether it prints a representation or goes through characters itself."""
 
-    def __init__(self, source: ApiKeySource) -> None:
-        self.fixed = None if callable(source) else _checked(source)
-        """The key, if it never changes."""
-        self._source = self.fixed or source
+    __slots__ = ("_text",)
 
-    async def current(self) -> str:
-        """Return the key to send now; raises `ConfigurationError` if it is no key."""
-        key = self._source() if callable(self._source) else self._source
-        return _checked(await key if inspect.isawaitable(key) else key)
-
-
-class _SecretText(str):
-    """Text that a failure report which prints arguments and local variables does not show."""
-
-    __slots__ = ()
+    def __init__(self, text: str) -> None:
+        self._text = text
 
     def __repr__(self) -> str:
-        return "'<API key>'"
+        return "<API key>"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._text == self._text
+
+    def __hash__(self) -> int:
+        return hash(self._text)
+
+    def reveal(self) -> str:
+        """Return the text; leave it in no variable."""
+        return self._text
 
 
-def _checked(key: object) -> str:
-    if isinstance(key, str) and is_visible_ascii(key):
-        return _SecretText(key)
-    raise ConfigurationError(
-        "the API key must be a text of visible ASCII characters, as shown in the partner console: no blanks, no "
-        "line ends; set KASPI_API_KEY or pass `api_key`"
+class ApiKey:
+    """Provides the current API key and keeps it out of every repr and local variable."""
+
+    def __init__(self, source: ApiKeySource) -> None:
+        self._source = source if callable(source) else None
+        self.fixed = None if callable(source) else _secret(source)
+        """The key, if it never changes."""
+
+    def check(self) -> None:
+        """Raise `ConfigurationError` if a fixed key is no key: only now, when no frame holds it any more."""
+        if self._source is None and self.fixed is None:
+            raise _invalid()
+
+    async def current(self) -> Secret:
+        """Return the key to send now; raises `ConfigurationError` if it is no key."""
+        if self._source is None:
+            secret = self.fixed
+        else:
+            given = self._source()
+            secret = _secret(await given if inspect.isawaitable(given) else given)
+            del given
+        if secret is None:
+            raise _invalid()
+        return secret
+
+
+def _secret(key: object) -> Secret | None:
+    # `str.__str__`: a member of an enumeration of strings is its value, whatever its own `__str__` returns.
+    return Secret(str.__str__(key)) if isinstance(key, str) and is_visible_ascii(key) else None
+
+
+def _invalid() -> ConfigurationError:
+    return ConfigurationError(
+        "the API key must consist of visible ASCII characters, without spaces or line breaks, as shown in the partner "
+        "console; set KASPI_API_KEY or pass `api_key`"
     )

@@ -1,4 +1,4 @@
-"""Carries an operation through deadline, limiter, retry and transport to its value, or to one typed error."""
+"""Runs an operation: deadline, limiter, retry, transport; returns its value or raises one typed error."""
 
 from __future__ import annotations
 
@@ -10,49 +10,39 @@ from urllib.parse import urlsplit
 
 import attrs
 
-from kaspi_delivery_async._call.limiter import Limiter, Queue, shared_limiter
+from kaspi_delivery_async._call.limiter import Limiter, Priority, Queue, shared_limiter
 from kaspi_delivery_async._call.observers import start_observers
-from kaspi_delivery_async._call.retry import AttemptFailed, Situation, repeating
+from kaspi_delivery_async._call.retry import AttemptFailed, RetryContext, RetryLoop
 from kaspi_delivery_async._call.retry_budget import RETRY_COST, TIMEOUT_COST
-from kaspi_delivery_async._call.state import Call
+from kaspi_delivery_async._call.state import CallState
 from kaspi_delivery_async._call.throttle import is_healthy
 from kaspi_delivery_async._transport.deadlines import Deadlines
-from kaspi_delivery_async._transport.exchange import exchange, key_header
+from kaspi_delivery_async._transport.exchange import RequestHeaders, exchange
 from kaspi_delivery_async.errors import (
     AuthenticationError,
     DeadlineExceededError,
     KaspiDeliveryError,
+    Outcome,
     RateLimitedError,
 )
-from kaspi_delivery_async.instrumentation import CallDetails
+from kaspi_delivery_async.instrumentation import CallDetails, LogOutput
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-    from multidict import CIMultiDict
-
-    from kaspi_delivery_async._call.api_key import ApiKey
+    from kaspi_delivery_async._call.api_key import ApiKey, Secret
     from kaspi_delivery_async._transport.sessions import Sessions
     from kaspi_delivery_async.instrumentation import Instrumentation
     from kaspi_delivery_async.operations import Operation
-    from kaspi_delivery_async.options import Limits, RetryPolicy, Timeout
+    from kaspi_delivery_async.options import CallOptions
     from kaspi_delivery_async.response import Response
 
 T = TypeVar("T")
 
 
 @attrs.frozen(kw_only=True)
-class Settings:
-    """How an engine calls; see `kaspi_delivery_async.options`."""
-
-    timeout: Timeout
-    retry: RetryPolicy
-    limits: Limits
-
-
-@attrs.frozen(kw_only=True)
 class Endpoint:
-    """Whom an engine calls, and over which connections."""
+    """The server, the API key and the connections of an engine."""
 
     base_url: str
     api_key: ApiKey
@@ -61,64 +51,81 @@ class Endpoint:
 
 
 @attrs.frozen(kw_only=True)
-class _Lane:
+class _KeyContext:
     """What all requests under one API key share on one event loop."""
 
     loop: weakref.ref[asyncio.AbstractEventLoop]
-    api_key: str = attrs.field(repr=False)
+    api_key: Secret
     limiter: Limiter
     queue: Queue
-    headers: CIMultiDict[str] = attrs.field(repr=False)
+    headers: RequestHeaders
     deadlines: Deadlines
 
 
 class Engine:
     """Makes calls to one endpoint."""
 
-    def __init__(self, endpoint: Endpoint, settings: Settings, *, draw: Callable[[], float] = random.random) -> None:
+    def __init__(self, endpoint: Endpoint, options: CallOptions, *, draw: Callable[[], float] = random.random) -> None:
         self.endpoint = endpoint
-        self.settings = settings
+        self.options = options
         self._details: dict[str, CallDetails] = {}
         self._draw = draw
-        self._lane: _Lane | None = None
-        self._repeat = repeating(self._attempt, on_wait=_before_wait, draw=draw)
+        self._context: _KeyContext | None = None
+        self._retries: RetryLoop[CallState[Any], Any] = RetryLoop(self._attempt, on_wait=_before_wait, draw=draw)
 
     def value(self, operation: Operation[T]) -> Coroutine[Any, Any, T]:
-        """Return the operation's value, or raise one `KaspiDeliveryError` that speaks for all attempts."""
-        return self._carry_out(self._call(operation))
+        """Return the operation's value, or raise one `KaspiDeliveryError` that covers all attempts."""
+        return self._run(self._call(operation))
 
-    async def response(self, operation: Operation[T]) -> Response[T]:
-        """Return the operation's value with all about how it went, or raise as `value` does."""
-        call = self._call(operation)
-        return call.response(await self._carry_out(call))
+    async def response(self, operation: Operation[T], *, key_age: float = 0.0) -> Response[T]:
+        """Return the operation's value with the details of the call, or raise as `value` does."""
+        call = self._call(operation, key_age=key_age)
+        return call.result(await self._run(call))
 
-    def _call(self, operation: Operation[T]) -> Call[T]:
-        observers = start_observers(self.endpoint.instrumentation, self._details_of(operation))
-        return Call(operation, observers, clock=asyncio.get_running_loop().time, total=self.settings.timeout.total)
+    def _call(self, operation: Operation[T], *, key_age: float = 0.0) -> CallState[T]:
+        return CallState(
+            operation,
+            start_observers(self.endpoint.instrumentation, self._details_of(operation)),
+            clock=asyncio.get_running_loop().time,
+            total=self.options.timeout.total,
+            key_age=key_age,
+        )
 
-    async def _carry_out(self, call: Call[T]) -> T:
+    async def _run(self, call: CallState[T]) -> T:
         try:
-            value = await self._repeat(call)
+            value: T = await self._retries.run(call)
         except AttemptFailed as failure:
-            error = failure.situation.error
+            error = failure.context.error
         except BaseException as interruption:
             call.abandon(interruption)
+            self._warn(call, interruption)
             raise
         else:
             call.succeed()
             return value
-        raise call.fail(error) from error.__cause__
+        call.fail(error)
+        self._warn(call, error)
+        # Without the frames in between, which hold the request.
+        raise error.with_traceback(None) from error.__cause__
 
-    async def _attempt(self, call: Call[T]) -> T:
+    def _warn(self, call: CallState[T], error: BaseException) -> None:
+        """Log a write that may have been carried out although its caller got no response."""
+        if call.outcome is Outcome.UNKNOWN and call.operation.method != "GET":
+            for one in self.endpoint.instrumentation:
+                if isinstance(one, LogOutput):
+                    one.warn(call.operation.name, type(error).__name__, call.operation.idempotency_key)
+
+    async def _attempt(self, call: CallState[T]) -> T:
         """Make one attempt, or raise `AttemptFailed`."""
         try:
-            if self.endpoint.api_key.fixed:
-                return await self._exchange(call, self.endpoint.api_key.fixed)
+            api_key = self.endpoint.api_key.fixed or call.pinned_key
+            if api_key is not None:
+                return await self._exchange(call, api_key)
             return await self._exchange_under_current_key(call)
         except KaspiDeliveryError as error:
-            raise AttemptFailed(self._situation(call, error), call) from None
+            raise AttemptFailed(self._retry_context(call, error), call) from None
 
-    async def _exchange_under_current_key(self, call: Call[T]) -> T:
+    async def _exchange_under_current_key(self, call: CallState[T]) -> T:
         api_key = await self._current_key(call)
         try:
             return await self._exchange(call, api_key)
@@ -132,41 +139,41 @@ class Engine:
                 raise
             return await self._exchange(call, renewed)
 
-    async def _exchange(self, call: Call[T], api_key: str) -> T:
-        """Wait for a turn, send the request, and read its answer."""
-        lane, limits = self._lane_of(api_key), self.settings.limits
-        call.pace = lane.limiter.pace
+    async def _exchange(self, call: CallState[T], api_key: Secret) -> T:
+        """Wait for a turn, send the request, and read its response."""
+        context, limits = self._context_of(api_key), self.options.limits
+        call.throttle = context.limiter.throttle
         start = call.clock()
-        if not lane.queue.try_enter(start, limits):
-            await lane.queue.enter(limits, deadline=call.deadline, urgent=call.attempts_made > 0)
+        if not context.queue.try_enter(start, limits):
+            await context.queue.enter(limits, deadline=call.deadline, priority=_priority(call))
             start = call.clock()
         call.begin_attempt()
-        attempt_fits = start + self.settings.timeout.attempt <= call.deadline
+        attempt_fits = start + self.options.timeout.attempt <= call.deadline
         status: int | None = None
         failure: BaseException | None = None
         try:
-            call.answer = status, headers, body = await exchange(
-                self.endpoint.sessions.opened() or await self.endpoint.sessions.open(),
+            call.response = status, headers, body = await exchange(
+                self.endpoint.sessions.current() or await self.endpoint.sessions.create(),
                 self.endpoint.base_url,
                 call.operation,
-                headers=lane.headers,
-                deadlines=lane.deadlines if attempt_fits else Deadlines(call.deadline - start),
+                headers=context.headers,
+                deadlines=context.deadlines if attempt_fits else Deadlines(call.deadline - start),
                 start=start,
+                before_leaving=call.leave,
             )
             return call.operation.parse(status, headers, body)
         except BaseException as error:
             failure = error
             if isinstance(error, RateLimitedError):
-                lane.queue.throttle(error.retry_after, draw=self._draw())
-                lane.limiter.outlive_its_clients()
+                context.queue.throttle(error.retry_after, draw=self._draw())
             raise
         finally:
-            duration = call.end_attempt(start, status=status, error=failure)
+            duration = call.end_attempt(start, api_key=api_key, status=status, error=failure)
             if status is not None and is_healthy(status):
-                lane.queue.succeed(duration, limits=limits)
-            lane.queue.leave()
+                context.queue.succeed(duration, limits=limits)
+            context.queue.leave()
 
-    async def _current_key(self, call: Call[T]) -> str:
+    async def _current_key(self, call: CallState[T]) -> Secret:
         limit = asyncio.timeout_at(call.deadline)
         try:
             async with limit:
@@ -174,7 +181,7 @@ class Engine:
         except TimeoutError:
             if not limit.expired():  # the function's own error
                 raise
-            raise DeadlineExceededError("the `api_key` function did not return within the call's time") from None
+            raise DeadlineExceededError("the `api_key` function did not return before the call timed out") from None
 
     def _details_of(self, operation: Operation[T]) -> CallDetails:
         details = self._details.get(operation.name)
@@ -189,38 +196,48 @@ class Engine:
             )
         return details
 
-    def _lane_of(self, api_key: str) -> _Lane:
-        lane, loop = self._lane, asyncio.get_running_loop()
-        if lane is None or lane.loop() is not loop or lane.api_key != api_key:
-            limiter = shared_limiter(api_key, self.endpoint.base_url)
-            headers = key_header(api_key)
-            headers.update(self.endpoint.sessions.request_headers)
-            lane = self._lane = _Lane(
+    def _context_of(self, api_key: Secret) -> _KeyContext:
+        context, loop = self._context, asyncio.get_running_loop()
+        if context is None or context.loop() is not loop or (
+            context.api_key is not api_key and context.api_key != api_key
+        ):  # fmt: skip
+            limiter = shared_limiter(api_key.reveal(), self.endpoint.base_url)
+            context = self._context = _KeyContext(
                 loop=weakref.ref(loop),
                 api_key=api_key,
                 limiter=limiter,
                 queue=limiter.queue(),
-                headers=headers,
-                deadlines=Deadlines(self.settings.timeout.attempt),
+                headers=RequestHeaders(api_key.reveal(), self.endpoint.sessions.request_headers),
+                deadlines=Deadlines(self.options.timeout.attempt),
             )
-        return lane
+        return context
 
-    def _situation(self, call: Call[T], error: KaspiDeliveryError) -> Situation:
-        return Situation(
+    def _retry_context(self, call: CallState[T], error: KaspiDeliveryError) -> RetryContext:
+        return RetryContext(
             error=error,
             repeatable=call.operation.repeatable,
             attempt=call.attempts_made,
-            elapsed=call.elapsed,
+            key_age=call.key_age(),
             remaining=call.remaining,
-            closed_for=call.pace.closed_until - call.clock(),
-            affordable=call.pace.affords(_cost(error)),
-            policy=self.settings.retry,
+            paused_for=call.throttle.paused_until - call.clock(),
+            affordable=call.throttle.budget.affords(_cost(error)),
+            policy=self.options.retry,
         )
 
 
+def _priority(call: CallState[Any]) -> Priority:
+    if call.attempts_made:
+        return Priority.RETRY
+    if call.operation.method == "GET":
+        return Priority.READ
+    return Priority.CANCEL if call.operation.name == "cancel_delivery" else Priority.WRITE
+
+
 def _before_wait(failure: AttemptFailed, wait: float) -> None:
-    call: Call[object] = failure.call
-    call.pace.spend(_cost(failure.situation.error))
+    call: CallState[object] = failure.call
+    cost = _cost(failure.context.error)
+    call.throttle.budget.spend(cost)
+    call.spent += cost
     call.wait(wait)
 
 

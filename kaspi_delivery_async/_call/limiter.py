@@ -1,21 +1,36 @@
-"""Gives each request its turn to leave, by the rules of `Pace`; shared by all clients of one API key and host."""
+"""Queues requests until the concurrency and rate limits let them be sent; shared by all clients of a key and host."""
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections import deque
+from collections import OrderedDict, deque
+from enum import Enum
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
 import attrs
 
-from kaspi_delivery_async._call.throttle import PATIENCE, Pace
+from kaspi_delivery_async._call.throttle import PATIENCE, Throttle
 from kaspi_delivery_async.errors import DeadlineExceededError
 
 if TYPE_CHECKING:
     from kaspi_delivery_async.options import Limits
+
+KEPT = 4096
+"""Keys and hosts whose limits are remembered although no client uses them just now."""
+
+
+class Priority(Enum):
+    """Seconds by which a request is ahead of those with no head start: so nothing starves, but writes go first."""
+
+    RETRY = 60.0
+    """It was turned away once, and must not be for ever."""
+    CANCEL = 10.0
+    """It is of use only until the pickup."""
+    WRITE = 5.0
+    READ = 0.0
 
 
 @attrs.define(eq=False)
@@ -23,32 +38,33 @@ class _Waiter:
     turn: asyncio.Future[None]
     limits: Limits
     deadline: float
+    due: float
+    """When it came, less its head start: the least goes first."""
 
 
 class Queue:
-    """Those who wait for their turn on one event loop, first come, first served."""
+    """Queue of the requests waiting on one event loop; first in, first out within a priority."""
 
-    def __init__(self, pace: Pace) -> None:
-        self._pace = pace
-        self._waiters: deque[_Waiter] = deque()
-        self._under_way = 0
+    def __init__(self, throttle: Throttle) -> None:
+        self._throttle = throttle
+        self._waiters: dict[Priority, deque[_Waiter]] = {}
+        """By priority; none is empty."""
+        self._in_flight = 0
         self._turns = 0
         """How many were given."""
-        self._gate: asyncio.TimerHandle | None = None
-        """Opens when the pace allows the next request."""
+        self._next_turn: asyncio.TimerHandle | None = None
         self._patience: asyncio.TimerHandle | None = None
 
     def try_enter(self, now: float, limits: Limits) -> bool:
         """Take a turn if one is free."""
-        if self._waiters or self._pace.delay(now, under_way=self._under_way, limits=limits) != 0:
+        if self._waiters or self._throttle.delay(now, in_flight=self._in_flight, limits=limits) != 0:
             return False
         self._depart(now, limits)
         return True
 
-    async def enter(self, limits: Limits, *, deadline: float, urgent: bool) -> None:
-        """Wait for a turn; whoever got one calls `leave` when its request has ended.
+    async def enter(self, limits: Limits, *, deadline: float, priority: Priority) -> None:
+        """Wait for a turn; call `leave` when the request that got one has ended.
 
-        ``urgent`` goes before the others: a request that was turned away once must not starve.
         Raises `DeadlineExceededError` if no turn comes before ``deadline``: at once where that is
         certain already.
         """
@@ -56,15 +72,12 @@ class Queue:
         now = loop.time()
         if self.try_enter(now, limits):
             return
-        if self._pace.closed_until >= deadline:
-            raise _too_late(self._pace.closed_until - now)
-        waiter = _Waiter(loop.create_future(), limits, deadline)
-        if urgent:
-            self._waiters.appendleft(waiter)
-        else:
-            self._waiters.append(waiter)
+        if self._throttle.paused_until >= deadline:
+            raise _too_late(self._throttle.paused_until - now)
+        waiter = _Waiter(loop.create_future(), limits, deadline, now - priority.value)
+        self._waiters.setdefault(priority, deque()).append(waiter)
         self._serve()
-        self._be_patient()
+        self._expect_turn()
         expiry = loop.call_at(deadline, self._turn_away, waiter, deadline)
         try:
             await waiter.turn
@@ -77,68 +90,81 @@ class Queue:
 
     def leave(self) -> None:
         """End a turn, and give it to the next."""
-        self._under_way -= 1
+        self._in_flight -= 1
         if self._waiters:
             self._serve()
 
     def succeed(self, duration: float, *, limits: Limits) -> None:
-        """Account for a good answer that took ``duration`` seconds."""
-        self._pace.succeed(duration, contended=bool(self._waiters), limits=limits)
+        """Account for a healthy response that took ``duration`` seconds."""
+        self._throttle.succeed(duration, contended=bool(self._waiters), limits=limits)
+        if self._throttle.one_at_a_time:
+            self._throttle.resume(asyncio.get_running_loop().time())
 
     def throttle(self, retry_after: float | None, *, draw: float) -> None:
-        """Account for a 429, and turn away those whose deadline will pass during the pause."""
+        """Account for a 429, and turn away the requests whose deadline will pass during the pause."""
         now = asyncio.get_running_loop().time()
-        self._pace.throttle(now, retry_after=retry_after, draw=draw)
-        for waiter in self._waiters:
-            if self._pace.closed_until >= waiter.deadline:
-                self._turn_away(waiter, now)
+        self._throttle.throttle(now, retry_after=retry_after, draw=draw)
+        for waiters in self._waiters.values():
+            for waiter in waiters:
+                if self._throttle.paused_until >= waiter.deadline:
+                    self._turn_away(waiter, now)
 
     def _turn_away(self, waiter: _Waiter, now: float) -> None:
         if not waiter.turn.done():
-            waiter.turn.set_exception(_too_late(self._pace.closed_until - now))
+            waiter.turn.set_exception(_too_late(self._throttle.paused_until - now))
 
     def _serve(self) -> None:
-        if self._gate is not None:
-            self._gate.cancel()
-            self._gate = None
+        if self._next_turn is not None:
+            self._next_turn.cancel()
+            self._next_turn = None
         loop = asyncio.get_running_loop()
         now = loop.time()
-        while self._waiters:
-            waiter = self._waiters[0]
-            if not waiter.turn.done():
-                delay = self._pace.delay(now, under_way=self._under_way, limits=waiter.limits)
-                if delay != 0:
-                    self._gate = None if delay is None else loop.call_later(delay, self._serve)
-                    return
-                self._depart(now, waiter.limits)
-                waiter.turn.set_result(None)
-            self._waiters.popleft()
+        while (waiter := self._first()) is not None:
+            delay = self._throttle.delay(now, in_flight=self._in_flight, limits=waiter.limits)
+            if delay != 0:
+                self._next_turn = None if delay is None else loop.call_later(delay, self._serve)
+                return
+            self._depart(now, waiter.limits)
+            waiter.turn.set_result(None)
+
+    def _first(self) -> _Waiter | None:
+        """Return the waiter whose turn is next, and forget those that have ended."""
+        first: _Waiter | None = None
+        for priority, waiters in list(self._waiters.items()):
+            while waiters and waiters[0].turn.done():
+                waiters.popleft()
+            if not waiters:
+                del self._waiters[priority]
+            elif first is None or waiters[0].due < first.due:
+                first = waiters[0]
+        return first
 
     def _depart(self, now: float, limits: Limits) -> None:
-        self._under_way += 1
+        self._in_flight += 1
         self._turns += 1
         if limits.rate is not None:
-            self._pace.depart(now, rate=limits.rate)
+            self._throttle.depart(now, rate=limits.rate)
 
-    def _be_patient(self) -> None:
-        if self._patience is None and self._pace.probing:
+    def _expect_turn(self) -> None:
+        if self._patience is None and self._throttle.probing:
             loop = asyncio.get_running_loop()
-            self._patience = loop.call_later(PATIENCE, self._lose_patience, self._turns)
+            self._patience = loop.call_later(PATIENCE, self._widen_after_stall, self._turns)
 
-    def _lose_patience(self, turns: int) -> None:
+    def _widen_after_stall(self, turns: int) -> None:
         self._patience = None
-        if self._waiters and self._turns == turns:
-            self._pace.lose_patience(limits=self._waiters[0].limits)
+        first = self._first()
+        if first is not None and self._turns == turns:
+            self._throttle.widen_after_stall(limits=first.limits)
             self._serve()
         if self._waiters:
-            self._be_patient()
+            self._expect_turn()
 
 
 class Limiter:
-    """One API key at one host: the pace that all its requests share, and a queue for each event loop."""
+    """One API key at one host: the throttle that all its requests share, and a queue for each event loop."""
 
     def __init__(self) -> None:
-        self.pace = Pace()
+        self.throttle = Throttle()
         self._queues: WeakKeyDictionary[asyncio.AbstractEventLoop, Queue] = WeakKeyDictionary()
 
     def queue(self) -> Queue:
@@ -146,20 +172,14 @@ class Limiter:
         loop = asyncio.get_running_loop()
         queue = self._queues.get(loop)
         if queue is None:
-            queue = self._queues[loop] = Queue(self.pace)
+            queue = self._queues[loop] = Queue(self.throttle)
         return queue
 
-    def outlive_its_clients(self) -> None:
-        """Stay until the pause is over: the running loop's timer holds on to it."""
-        asyncio.get_running_loop().call_at(self.pace.closed_until, self._come_back)
 
-    def _come_back(self) -> None:
-        """Do nothing: it has only been waited for."""
-
-
-# A limit belongs to a key and a host, whichever client meets it, so this one registry is shared
-# by the whole process. A limiter lives as long as a client that uses it, or a pause that it makes.
+# Pauses, rates and budgets belong to a key and a host in the process, not to a client, a loop or a run: a service may
+# make a client for each of its requests. So a limiter outlives its clients; the oldest go when there are very many.
 _limiters: WeakValueDictionary[tuple[bytes, str], Limiter] = WeakValueDictionary()
+_kept: OrderedDict[tuple[bytes, str], Limiter] = OrderedDict()
 
 
 def shared_limiter(api_key: str, base_url: str) -> Limiter:
@@ -168,13 +188,19 @@ def shared_limiter(api_key: str, base_url: str) -> Limiter:
     limiter = _limiters.get(identity)
     if limiter is None:
         limiter = _limiters[identity] = Limiter()
+    _kept[identity] = limiter
+    _kept.move_to_end(identity)
+    if len(_kept) > KEPT:
+        _kept.popitem(last=False)
     return limiter
 
 
-def _too_late(closed_for: float) -> DeadlineExceededError:
-    if closed_for > 0:
+def _too_late(paused_for: float) -> DeadlineExceededError:
+    if paused_for > 0:
         return DeadlineExceededError(
-            "the API asked for a pause that outlasts this call; come back after `.retry_after` seconds",
-            retry_after=closed_for,
+            "the API is rate limiting this key for longer than this call may take; retry after `.retry_after` seconds",
+            retry_after=paused_for,
         )
-    return DeadlineExceededError("no turn to send came within the call's time; lower the load or raise `total`")
+    return DeadlineExceededError(
+        "the call timed out waiting for a free slot; send fewer requests at once, or raise `Timeout.total`"
+    )

@@ -1,15 +1,15 @@
-"""When a failed attempt is repeated, and after how long: a pure decision, and the loop that `backoff` runs over it."""
+"""Retries: the pure decision whether a failed attempt is made again and after how long, and the loop around it."""
 
 from __future__ import annotations
 
 import random
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import attrs
 import backoff
 
 from kaspi_delivery_async._wire.idempotency_keys import RESEND_WINDOW
-from kaspi_delivery_async.errors import ApiError, CertificateError, KaspiDeliveryError, Outcome, TransportError
+from kaspi_delivery_async.errors import ApiError, KaspiDeliveryError, Outcome, TransportError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Generator
@@ -19,24 +19,24 @@ if TYPE_CHECKING:
 C = TypeVar("C")
 T = TypeVar("T")
 
-RETRIED_STATUSES = frozenset({429, 500, 502, 503, 504})
-"""Answers that may be better next time (Source: AU EX)."""
+RETRIED_STATUSES = frozenset({408, 421, 423, 425, 429, 499, 500, 502, 503, 504})
+"""Statuses after which another attempt may succeed: Source: AU EX for 429 and 5xx; docs/faults.md for the others."""
 
 
 @attrs.frozen(kw_only=True)
-class Situation:
-    """All that the decision to repeat an attempt rests on."""
+class RetryContext:
+    """Everything on which the decision to retry rests."""
 
     error: KaspiDeliveryError
     repeatable: bool
     """Whether sending the request twice has the effect of sending it once."""
     attempt: int
     """How many attempts were made."""
-    elapsed: float
-    """Seconds since the call began."""
+    key_age: float
+    """Seconds since the idempotency key was first sent; 0 if the request carries none."""
     remaining: float
     """Seconds until the call's deadline."""
-    closed_for: float
+    paused_for: float
     """Seconds until the pause is over that a 429 asked of everyone; 0 or less if there is none."""
     affordable: bool
     """Whether the shared retry budget still pays for a retry."""
@@ -47,77 +47,83 @@ def is_worth_repeating(error: KaspiDeliveryError, *, repeatable: bool) -> bool:
     """Whether an attempt that ended in ``error`` may be made again without harm, and might end better.
 
     A request that cannot be repeated is sent again only if nothing of it can have arrived. A failure
-    that the server kept under the key stays the answer for as long as the key lives.
+    that the server kept under the key is final for as long as the key lives.
     """
     if isinstance(error, ApiError):
         return repeatable and error.status in RETRIED_STATUSES and not error.replayed
-    if isinstance(error, TransportError) and not isinstance(error, CertificateError):
+    if isinstance(error, TransportError) and error.retryable:
         return repeatable or error.outcome is Outcome.NOT_SENT
     return False
 
 
-def next_wait(situation: Situation, *, ceiling: float, draw: float) -> float | None:
+def next_wait(context: RetryContext, *, ceiling: float, draw: float) -> float | None:
     """Return the seconds until the next attempt, or None if there is to be none.
 
     ``ceiling`` is the longest backoff after this attempt; ``draw`` is evenly distributed over
     [0, 1) (full jitter). ``Retry-After`` is a floor, and the jitter comes on top of it.
     """
     if (
-        situation.attempt >= situation.policy.max_attempts
-        or not situation.affordable
-        or not is_worth_repeating(situation.error, repeatable=situation.repeatable)
+        context.attempt >= context.policy.max_attempts
+        or not context.affordable
+        or not is_worth_repeating(context.error, repeatable=context.repeatable)
     ):
         return None
-    wait = (situation.error.retry_after or 0.0) + ceiling * draw
-    fits = max(wait, situation.closed_for) < situation.remaining and situation.elapsed + wait < RESEND_WINDOW
+    wait = (context.error.retry_after or 0.0) + ceiling * draw
+    fits = max(wait, context.paused_for) < context.remaining and context.key_age + wait < RESEND_WINDOW
     return wait if fits else None
 
 
 class AttemptFailed(Exception):  # noqa: N818 - a signal between the engine and the loop below, not an error
     """Carries a failed attempt through `backoff`, with the call it belongs to."""
 
-    def __init__(self, situation: Situation, call: Any) -> None:
+    def __init__(self, context: RetryContext, call: Any) -> None:
         super().__init__()
-        self.situation = situation
+        self.context = context
         self.call = call
 
 
-def repeating(
-    attempt: Callable[[C], Awaitable[T]],
-    *,
-    on_wait: Callable[[AttemptFailed, float], None],
-    draw: Callable[[], float] = random.random,
-) -> Callable[[C], Awaitable[T]]:
-    """Wrap ``attempt`` so that it is repeated for as long as it raises `AttemptFailed` and `next_wait` allows.
+class RetryLoop(Generic[C, T]):
+    """Repeats an attempt, by `backoff`, for as long as it raises `AttemptFailed` and `next_wait` allows."""
 
-    ``on_wait`` hears of each failure that will be followed by another attempt, and of the wait in
-    between. The last `AttemptFailed` comes out. `backoff` takes over at the first failure: it makes
-    its plans before an attempt, and most calls need none.
-    """
+    def __init__(
+        self,
+        attempt: Callable[[C], Awaitable[T]],
+        *,
+        on_wait: Callable[[AttemptFailed, float], None],
+        draw: Callable[[], float] = random.random,
+    ) -> None:
+        """Repeat ``attempt``; call ``on_wait`` before each wait with the failure and the seconds."""
+        self._attempt = attempt
+        self._on_wait = on_wait
+        self._draw = draw
+        repeat = backoff.on_exception(self._waits, AttemptFailed, jitter=None, on_backoff=self._announce, logger=None)
+        self._repeat = repeat(self._attempt_again)
 
-    def waits() -> Generator[float, Any, None]:
-        failure: AttemptFailed = yield 0.0  # `backoff` runs up to here before the first failure
-        policy = failure.situation.policy
-        ceilings = backoff.expo(factor=policy.base, max_value=policy.cap)
-        next(ceilings)
-        while (wait := next_wait(failure.situation, ceiling=next(ceilings), draw=draw())) is not None:
-            failure = yield wait
-        # `backoff` takes the end of its waits for the end of trying.
+    async def run(self, call: C) -> T:
+        """Return the value of the first attempt that succeeds, or raise the last `AttemptFailed`.
 
-    def announce(details: Any) -> None:
-        on_wait(details["exception"], details["wait"])
-
-    @backoff.on_exception(waits, AttemptFailed, jitter=None, on_backoff=announce, logger=None)
-    async def go_on(call: C, failures: list[AttemptFailed]) -> T:
-        if failures:
-            raise failures.pop()
-        return await attempt(call)
-
-    async def repeated(call: C) -> T:
+        `backoff` is only entered after the first failure, because setting it up costs more than most calls need.
+        """
         try:
-            return await attempt(call)
+            return await self._attempt(call)
         except AttemptFailed as failure:
             failures = [failure]
-        return await go_on(call, failures)  # out here, later errors do not count as raised while handling the first
+        return await self._repeat(call, failures)  # out here, later errors are not raised while handling the first
 
-    return repeated
+    async def _attempt_again(self, call: C, failures: list[AttemptFailed]) -> T:
+        """Raise the first failure, so that `backoff` begins with it; then attempt the call."""
+        if failures:
+            raise failures.pop()
+        return await self._attempt(call)
+
+    def _waits(self) -> Generator[float, Any, None]:
+        """Receive failures and yield waits; `backoff` takes the end of this generator for the end of trying."""
+        failure: AttemptFailed = yield 0.0  # `backoff` runs up to here before the first failure
+        policy = failure.context.policy
+        ceilings = backoff.expo(factor=policy.base, max_value=policy.cap)
+        next(ceilings)
+        while (wait := next_wait(failure.context, ceiling=next(ceilings), draw=self._draw())) is not None:
+            failure = yield wait
+
+    def _announce(self, details: Any) -> None:
+        self._on_wait(details["exception"], details["wait"])

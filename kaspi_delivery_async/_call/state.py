@@ -1,72 +1,112 @@
-"""A call under way: what was tried so far, and what may have come of it."""
+"""State of a call in progress: its attempts and the outcome they add up to."""
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from kaspi_delivery_async._call.observers import notify
-from kaspi_delivery_async._call.throttle import Pace
+from kaspi_delivery_async._call.throttle import Throttle
 from kaspi_delivery_async._wire.headers import is_replay
-from kaspi_delivery_async.errors import Attempt, KaspiDeliveryError, Outcome
+from kaspi_delivery_async._wire.idempotency_keys import RESEND_WINDOW, KeyAge, Moment
+from kaspi_delivery_async.errors import Attempt, KaspiDeliveryError, Outcome, TransportError
 from kaspi_delivery_async.instrumentation import AttemptDetails, CallResult, WaitDetails
 from kaspi_delivery_async.response import Response, shown_headers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from kaspi_delivery_async._transport.exchange import Answer
+    from kaspi_delivery_async._call.api_key import Secret
+    from kaspi_delivery_async._transport.exchange import RawResponse
     from kaspi_delivery_async.instrumentation import CallObserver
     from kaspi_delivery_async.operations import Operation
 
 T = TypeVar("T")
 
-_FREE = Pace()
-"""Stands in until the API key is known, and with it the pace; nothing is sent or spent before."""
-
+_UNKNOWN_YET = Throttle()
+"""Stands in until the API key is known, and with it the throttle; nothing is sent or spent before."""
 
 _GRAVITY = {Outcome.NOT_SENT: 0, Outcome.REJECTED: 1, Outcome.UNKNOWN: 2}
 
+_OUTCOME = "kaspi_delivery_outcome"
 
-class Call(Generic[T]):
+
+def outcome_of(error: BaseException) -> Outcome:
+    """Return what is known of the effect of a call that ``error`` ended, even if it is no error of this package.
+
+    A call also ends by cancellation, or by what the caller's own `api_key` function raises.
+    """
+    if isinstance(error, KaspiDeliveryError):
+        return error.outcome
+    return Outcome(vars(error).get(_OUTCOME, Outcome.UNKNOWN))
+
+
+class CallState(Generic[T]):
     """One call; `attempts` and `outcome` grow with it."""
 
     __slots__ = (
+        "_age",
+        "_age_before",
         "_ended",
+        "_first_sent",
+        "_may_have_left",
         "_observers",
-        "answer",
         "clock",
         "deadline",
         "key_renewed",
         "operation",
         "outcome",
-        "pace",
+        "pinned_key",
+        "response",
+        "spent",
         "start",
+        "status",
+        "throttle",
     )
-    answer: Answer
+    response: RawResponse
     """The last one that came."""
 
     def __init__(
-        self, operation: Operation[T], observers: Sequence[CallObserver], *, clock: Callable[[], float], total: float
+        self,
+        operation: Operation[T],
+        observers: Sequence[CallObserver],
+        *,
+        clock: Callable[[], float],
+        total: float,
+        key_age: float,
     ) -> None:
         self.operation = operation
         self.start = clock()
         self.deadline = self.start + total
         self.outcome = Outcome.NOT_SENT
         """The gravest of all attempts: once one may have arrived, a later refusal does not take that back."""
+        self.status: int | None = None
+        """HTTP status of the last attempt, if it got a response."""
         self.key_renewed = False
         """Whether a 401 made it ask for the API key again."""
-        self.pace = _FREE
+        self.pinned_key: Secret | None = None
+        """The API key of an attempt that may have arrived: under another, the idempotency key may be unknown."""
+        self.throttle = _UNKNOWN_YET
+        self.spent = 0
+        """Tokens of the retry budget."""
         self.clock = clock
+        self._age_before = key_age
+        """Age of the idempotency key when the call began: an earlier call may have sent it."""
+        self._first_sent: tuple[float, float] | None = (time.time(), self.start) if key_age else None
+        """When `_age` began to count, on the wall clock and the monotonic clock: with the first send."""
+        self._age: KeyAge | None = None
+        self._may_have_left = False
         self._ended: list[tuple[int | None, str | None, float, float]] = []
+        """Status, problem, start and duration of each attempt."""
         self._observers = observers
 
     @property
     def attempts(self) -> tuple[Attempt, ...]:
-        """What was tried, in order."""
+        """The attempts so far, in order."""
         return tuple(
             [
-                Attempt(status=status, error=reason, start=start - self.start, duration=duration)
-                for status, reason, start, duration in self._ended
+                Attempt(status=status, error=problem, start=start - self.start, duration=duration)
+                for status, problem, start, duration in self._ended
             ]
         )
 
@@ -76,48 +116,82 @@ class Call(Generic[T]):
         return len(self._ended)
 
     @property
-    def elapsed(self) -> float:
-        """Seconds since it began."""
-        return self.clock() - self.start
-
-    @property
     def remaining(self) -> float:
         """Seconds until its deadline."""
         return self.deadline - self.clock()
 
+    def key_age(self) -> float:
+        """Return the seconds since the idempotency key was first sent, on the clock that has advanced further."""
+        if self._first_sent is None:
+            return 0.0
+        if self._age is None:
+            self._age = KeyAge(Moment(*self._first_sent), seconds=self._age_before)
+        return self._age.at(Moment(time.time(), self.clock()))
+
     def begin_attempt(self) -> None:
-        """Take note of an attempt that begins."""
+        """Record that an attempt begins."""
+        self._may_have_left = False
         if self._observers:
             number = len(self._ended) + 1
             notify(self._observers, lambda observer: observer.attempt_started(number))
 
-    def end_attempt(self, start: float, *, status: int | None, error: BaseException | None = None) -> float:
-        """Take note of an attempt that ended with this status, or without one; return the seconds that it took."""
+    def leave(self) -> None:
+        """Record that the request is about to leave; raises `TransportError` if its idempotency key has expired.
+
+        It is called at the last moment: the machine may have been suspended while a connection was being opened.
+        """
+        if self.operation.idempotency_key is not None:
+            if self._first_sent is None:
+                self._first_sent = time.time(), self.clock()
+            elif self.key_age() >= RESEND_WINDOW:
+                error = TransportError(
+                    "the request was not sent again: its idempotency key was first sent 23 hours ago or earlier, and "
+                    "the API may no longer recognise it; look the delivery up, or wait for its webhook"
+                )
+                error.retryable = False
+                raise error
+        self._may_have_left = True
+
+    def end_attempt(
+        self, start: float, *, api_key: Secret, status: int | None, error: BaseException | None = None
+    ) -> float:
+        """Record that an attempt ended, with this status or without one; return the seconds that it took."""
         duration = self.clock() - start
-        reason = None if error is None or status is not None else str(error)
-        self._ended.append((status, reason, start, duration))
-        if isinstance(error, KaspiDeliveryError):
-            self.outcome = max(self.outcome, error.outcome, key=_GRAVITY.__getitem__)
+        self.status = status
+        problem = None if error is None or status is not None else str(error)
+        self._ended.append((status, problem, start, duration))
+        if error is not None:
+            self._record_failure(error, api_key)
         if self._observers:
             details = AttemptDetails(number=len(self._ended), status=status, error=_kind(error), duration=duration)
             notify(self._observers, lambda observer: observer.attempt_ended(details))
         return duration
 
+    def _record_failure(self, error: BaseException, api_key: Secret) -> None:
+        if isinstance(error, KaspiDeliveryError):
+            outcome = error.outcome
+        else:
+            outcome = Outcome.UNKNOWN if self._may_have_left else Outcome.NOT_SENT
+        self.outcome = max(self.outcome, outcome, key=_GRAVITY.__getitem__)
+        if outcome is Outcome.UNKNOWN and self.operation.idempotency_key is not None:
+            self.pinned_key = api_key
+
     def wait(self, seconds: float) -> None:
-        """Take note of a wait before another attempt."""
+        """Record a wait before another attempt."""
         if self._observers:
             details = WaitDetails(after_attempt=len(self._ended), seconds=seconds)
             notify(self._observers, lambda observer: observer.waiting(details))
 
     def succeed(self) -> None:
-        """End with a good answer."""
+        """End with a value."""
+        if self.spent:
+            self.throttle.budget.earn(self.spent)  # they were well spent
         if self._observers:
-            _, headers, _ = self.answer
-            self._end(None, replayed=is_replay(headers))
+            self._end(None, replayed=is_replay(self.response[1]))
 
-    def response(self, value: T) -> Response[T]:
-        """Tell all about how it went, when it went well."""
-        status, headers, _ = self.answer
+    def result(self, value: T) -> Response[T]:
+        """Return the value with the details of the call, when it has succeeded."""
+        status, headers, _ = self.response
         return Response(
             value=value,
             status=status,
@@ -128,29 +202,32 @@ class Call(Generic[T]):
         )
 
     def fail(self, error: KaspiDeliveryError) -> KaspiDeliveryError:
-        """End with an error, which now speaks for all attempts."""
+        """End with an error, whose outcome now covers all attempts."""
         error.operation = self.operation.name
         error.outcome = self.outcome
         error.attempts = self.attempts
         error.idempotency_key = self.operation.idempotency_key
-        self._end(error, outcome=self.outcome)
+        self._end(error)
         return error
 
     def abandon(self, error: BaseException) -> None:
-        """End without an answer to the caller: it was cancelled, or the caller's own function failed."""
+        """End with an error that is none of this package: a cancellation, or one of the caller's own function."""
+        vars(error)[_OUTCOME] = self.outcome
         self._end(error)
 
-    def _end(self, error: BaseException | None, *, outcome: Outcome | None = None, replayed: bool = False) -> None:
-        if self._observers:
-            result = CallResult(
-                attempts=len(self._ended),
-                status=self._ended[-1][0] if self._ended else None,
-                error=_kind(error),
-                outcome=outcome,
-                replayed=replayed,
-                duration=self.elapsed,
-            )
-            notify(self._observers, lambda observer: observer.call_ended(result))
+    def _end(self, error: BaseException | None, *, replayed: bool = False) -> None:
+        if not self._observers:
+            return
+        result = CallResult(
+            attempts=len(self._ended),
+            status=self.status,
+            error=_kind(error),
+            outcome=None if error is None else self.outcome,
+            idempotency_key=self.operation.idempotency_key,
+            replayed=replayed,
+            duration=self.clock() - self.start,
+        )
+        notify(self._observers, lambda observer: observer.call_ended(result))
 
 
 def _kind(error: BaseException | None) -> str | None:

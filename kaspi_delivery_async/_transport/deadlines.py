@@ -1,4 +1,4 @@
-"""Ends exchanges that take too long; those that may take equally long share one timer, for a timer each is dear."""
+"""Timeouts of exchanges. Those with the same timeout share one timer, because one timer per exchange is expensive."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING, Any, Self
 if TYPE_CHECKING:
     from types import TracebackType
 
+LAST_TURNS = 16
+"""Turns of the event loop that an exchange gets after its time: what has arrived by then is read (1 MiB, about)."""
+
 
 class Deadlines:
-    """What runs on one event loop and may take the same time: what began first ends first."""
+    """Deadlines on one event loop that allow the same time: the first to begin is the first to end."""
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
@@ -44,22 +47,23 @@ class Deadlines:
                 self._await(loop, end)
                 return
             del self._running[deadline]
-            deadline.expire()
+            deadline.expire(loop)
 
 
 class Deadline:
-    """Raises TimeoutError if what stands in its ``with`` block takes longer than `Deadlines` allow.
+    """Raises TimeoutError if its ``with`` block takes longer than `Deadlines` allow.
 
-    As `asyncio.timeout` does, it cancels the task, and tells its own cancellation from others.
+    As `asyncio.timeout` does, it cancels the task, and distinguishes its own cancellation from others.
     """
 
-    __slots__ = ("_cancelling", "_is_past", "_running", "_task")
+    __slots__ = ("_cancelling", "_has_ended", "_is_past", "_running", "_task")
 
     def __init__(self, task: asyncio.Task[Any], running: dict[Deadline, float]) -> None:
         self._task = task
         self._cancelling = task.cancelling()
         self._running = running
         self._is_past = False
+        self._has_ended = False
 
     def __enter__(self) -> Self:
         return self
@@ -68,11 +72,20 @@ class Deadline:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         if not self._is_past:
-            del self._running[self]
+            self._has_ended = True
+            self._running.pop(self, None)
         elif self._task.uncancel() <= self._cancelling and isinstance(error, asyncio.CancelledError):
             raise TimeoutError from error
 
-    def expire(self) -> None:
-        """Cancel the task: its time is over."""
-        self._is_past = True
-        self._task.cancel()
+    def expire(self, loop: asyncio.AbstractEventLoop, turns: int = LAST_TURNS) -> None:
+        """Cancel the task, unless it ends in the next turns of the loop.
+
+        After the loop was blocked, timers run before the tasks that are to read what has arrived in the meantime.
+        """
+        if self._has_ended:
+            return
+        if turns:
+            loop.call_soon(self.expire, loop, turns - 1)
+        else:
+            self._is_past = True
+            self._task.cancel()

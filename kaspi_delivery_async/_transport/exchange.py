@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import functools
 import math
-from typing import TYPE_CHECKING, Any
+import re
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import urlsplit
 
 import aiohttp
 from multidict import CIMultiDict, istr
 from yarl import URL
 
-from kaspi_delivery_async._transport.aiohttp_overrides import TrackedBody
-from kaspi_delivery_async._transport.error_mapping import translate
-from kaspi_delivery_async.errors import DeadlineExceededError, Outcome
+from kaspi_delivery_async._transport.aiohttp_overrides import (
+    AGE_OF_DOUBT,
+    FreshConnector,
+    TrackedBody,
+    UnaskedResponseError,
+)
+from kaspi_delivery_async._transport.error_mapping import LARGEST_HEADER, proxy_advice, translate
+from kaspi_delivery_async.errors import DeadlineExceededError, KaspiDeliveryError, Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Callable, Coroutine, Mapping
 
     from multidict import CIMultiDictProxy
 
@@ -23,22 +30,51 @@ if TYPE_CHECKING:
     from kaspi_delivery_async.operations import Operation
 
 LARGEST_BODY = 4 * 1024 * 1024
-"""Bytes of an answer that are read, about; no answer of this API comes near. With copies it stays below 16 MiB."""
+"""Bytes of a response's body that are read, about; no response of this API comes near. With copies: below 16 MiB."""
 
 CONNECT_SHARE = 0.98
-"""Share of an attempt's time in which the connection must stand.
+"""Share of an attempt's time in which the connection must be established.
 
 It ends a moment before the attempt, so that aiohttp itself can report that nothing was sent.
 """
 
+_ERRORS = 400
+_SERVER_ERRORS = 500
 
-Answer = tuple[int, "CIMultiDictProxy[str]", bytes]
-"""What came back: status, headers and body."""
+MOST_UNASKED = 16
+"""Connections with unasked responses that one attempt puts aside, on a session of the caller's own."""
+
+KEEP_ALIVE_SHARE = 0.8
+"""Share of the time for which a server keeps idle connections in which they are still used."""
+
+CONNECTION_STATUSES = frozenset({408, 421})
+"""Statuses about the connection rather than the request: it is closed, and the next attempt opens a new one."""
+
+_KEEP_ALIVE = istr("Keep-Alive")
+_KEEP_ALIVE_SECONDS = re.compile(r"\btimeout=([0-9]{1,6})\b")
 
 
-def key_header(api_key: str) -> CIMultiDict[str]:
-    """Return the header that carries the API key."""
-    return CIMultiDict({istr("x-api-key"): api_key})
+class RawResponse(NamedTuple):
+    """A response as it came."""
+
+    status: int
+    headers: CIMultiDictProxy[str]
+    body: bytes
+
+
+class RequestHeaders:
+    """The API key's header and the client's own, which no failure report shows: they are in no local variable."""
+
+    __slots__ = ("_headers",)
+
+    def __init__(self, api_key: str, client_headers: Mapping[str, str]) -> None:
+        self._headers: CIMultiDict[str] = CIMultiDict({istr("x-api-key"): api_key, **client_headers})
+
+    def beside(self, headers: Any) -> CIMultiDict[str]:
+        """Return all headers of a request that has these of its own."""
+        merged = self._headers.copy()
+        merged.extend(headers)
+        return merged
 
 
 async def exchange(
@@ -46,39 +82,75 @@ async def exchange(
     base_url: str,
     operation: Operation[Any],
     *,
-    headers: CIMultiDict[str],
+    headers: RequestHeaders,
     deadlines: Deadlines,
     start: float,
-) -> Answer:
-    """Send the request with these headers and its own, and read the whole answer within a deadline from ``start``.
+    before_leaving: Callable[[], None],
+) -> RawResponse:
+    """Send the request with these headers and its own, and read the whole response within a deadline from ``start``.
 
-    Raises `TransportError` with the outcome that is certain. Redirects are not followed, for they
-    would carry the API key to another host; bodies are read uncompressed and up to `LARGEST_BODY`.
+    ``before_leaving`` is called when the request is about to leave, and may raise a `KaspiDeliveryError` to hold it
+    back. Raises `TransportError` with the outcome that is certain. Redirects are not followed, for they would carry the
+    API key to another host; bodies are read as they come, up to `LARGEST_BODY`.
     """
     if deadlines.seconds <= 0:
-        raise DeadlineExceededError("the call's time was over before the request could leave")
-    headers = headers.copy()
-    headers.extend(operation.headers)
-    body = None if operation.body is None else TrackedBody(operation.body)
-    try:
-        with deadlines.begin(start):
-            response = await session.request(
-                operation.method,
-                _url(base_url, operation.path),
-                data=body,
-                headers=headers,
-                timeout=_connect_timeout(deadlines.seconds),
-                allow_redirects=False,
-                auto_decompress=False,
-                raise_for_status=False,
-            )
-            return response.status, response.headers, await _read(response)
-    except (aiohttp.ClientError, OSError) as error:
-        failure = error
-    translated = translate(failure, has_left=body is None or body.is_leaving)
+        raise DeadlineExceededError("the call timed out before the request could be sent")
+    connector = session.connector if isinstance(session.connector, FreshConnector) else None
+    for _ in range(MOST_UNASKED):
+        if connector is not None and operation.body is None:
+            body = None  # the connector checks for itself, and a read is harmless whenever it leaves
+            before_leaving()
+        else:
+            body = TrackedBody(operation.body or b"", before_leaving, checks_connection=connector is None)
+        try:
+            with deadlines.begin(start):
+                response = await session.request(
+                    operation.method,
+                    _url(base_url, operation.path),
+                    data=body,
+                    headers=headers.beside(operation.headers),
+                    timeout=_connect_timeout(deadlines.seconds),
+                    allow_redirects=False,
+                    auto_decompress=False,
+                    raise_for_status=False,
+                    max_line_size=LARGEST_HEADER,
+                    max_field_size=LARGEST_HEADER,
+                )
+                if body is None or body.has_left:
+                    if connector is not None:
+                        _learn(connector, response)
+                    return RawResponse(response.status, response.headers, await _read(response))
+            body.refusal = body.refusal or UnaskedResponseError()
+            response.close()
+            failure: Exception = body.refusal
+        except (aiohttp.ClientError, OSError, UnicodeError) as error:
+            failure = error if body is None or body.refusal is None else body.refusal
+        if isinstance(failure, KaspiDeliveryError):
+            raise failure.with_traceback(None) from None
+        if not isinstance(failure, UnaskedResponseError):
+            break
+    if connector is not None:
+        connector.renew(older_than=0.0 if isinstance(failure, TimeoutError | aiohttp.ClientConnectorError) else 1.0)
+    translated = translate(
+        failure,
+        has_left=body is None or body.has_left,
+        advice=proxy_advice(session, urlsplit(base_url).hostname or ""),
+    )
     # Once the request has left, the original may quote what the server sent: it must not even be the context.
     # Before that its text is of use, but not its frames, in which the request stands.
-    raise translated from (failure.with_traceback(None) if translated.outcome is Outcome.NOT_SENT else None)
+    is_of_use = translated.outcome is Outcome.NOT_SENT and isinstance(failure, OSError)
+    raise translated from (failure.with_traceback(None) if is_of_use else None)
+
+
+def _learn(connector: FreshConnector, response: aiohttp.ClientResponse) -> None:
+    """Take from a response what it says about the connections to this server."""
+    if response.status >= _ERRORS:
+        if response.status in CONNECTION_STATUSES:
+            connector.renew()
+        elif response.status >= _SERVER_ERRORS:
+            connector.renew(older_than=AGE_OF_DOUBT)
+    if _KEEP_ALIVE in response.headers and (found := _KEEP_ALIVE_SECONDS.search(response.headers[_KEEP_ALIVE])):
+        connector.keep_alive = KEEP_ALIVE_SHARE * int(found[1])
 
 
 @functools.lru_cache(maxsize=256)
@@ -93,7 +165,7 @@ def _connect_timeout(seconds: float) -> aiohttp.ClientTimeout:
 
 
 def _read(response: aiohttp.ClientResponse) -> Coroutine[Any, Any, bytes]:
-    """Read the body, which gives the connection back; one that is too large takes its connection along."""
+    """Read the body, which releases the connection; a body that is too large closes its connection."""
     # What has come as a whole fitted into aiohttp's buffer.
     if response.content.is_eof() or (response.content_length or math.inf) <= LARGEST_BODY:
         return response.read()

@@ -3,60 +3,55 @@
 from __future__ import annotations
 
 import asyncio
-from http.cookies import SimpleCookie
-from typing import TYPE_CHECKING, ClassVar
+import warnings
+from typing import TYPE_CHECKING
 
 import aiohttp
 
-from kaspi_delivery_async._transport.aiohttp_overrides import FixedHeadersRequest
+from kaspi_delivery_async._transport.aiohttp_overrides import FixedHeadersRequest, FreshConnector
+from kaspi_delivery_async._transport.resolver import thread_resolver
 from kaspi_delivery_async._version import __version__
 from kaspi_delivery_async.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
 
-    from yarl import URL
+REQUEST_CLASS: type[aiohttp.ClientRequest] = FixedHeadersRequest
 
 _CLIENT_HEADERS = {
     "Accept": "application/json",
     "Accept-Encoding": "identity",
     "User-Agent": f"kaspi-delivery-async/{__version__} aiohttp/{aiohttp.__version__}",
 }
-"""What every request says of this client."""
+"""Headers sent with every request."""
 
-
-class _NoCookies(aiohttp.DummyCookieJar):
-    """Has no cookies, and makes no new container for none."""
-
-    _NONE: ClassVar = SimpleCookie()
-
-    def filter_cookies(self, request_url: URL) -> SimpleCookie:  # noqa: ARG002 - none for any of them
-        return self._NONE
+_UNCLOSED = "a DeliveryClient was not closed: call `await client.aclose()`, or use `async with client:`"
 
 
 class Sessions:
     """The connections of a client; the caller's own session, if there is one, is used and never closed."""
 
     def __init__(self, given: aiohttp.ClientSession | None) -> None:
+        self._own: dict[asyncio.AbstractEventLoop, aiohttp.ClientSession] = {}
+        if not isinstance(given, aiohttp.ClientSession | None):
+            raise ConfigurationError(f"session is {given!r}; pass an aiohttp.ClientSession, or leave it out")
         self._given = given
         self.request_headers: Mapping[str, str] = {} if given is None else _CLIENT_HEADERS
         """What each request has to carry beside its own headers: a session of ours adds the client's by itself."""
-        self._own: dict[asyncio.AbstractEventLoop, aiohttp.ClientSession] = {}
         self._lifetimes: dict[asyncio.AbstractEventLoop, AsyncGenerator[aiohttp.ClientSession, None]] = {}
         self._closed = False
 
-    def opened(self) -> aiohttp.ClientSession | None:
+    def current(self) -> aiohttp.ClientSession | None:
         """Return the running loop's session, if there is one; raises `ConfigurationError` after `close`."""
         if self._closed:
             raise ConfigurationError("the client is closed; make a new one, or keep calls inside `async with client:`")
         if self._given is not None:
-            if self._given.closed:
-                raise ConfigurationError("the aiohttp session that was given to the client is closed")
-            return self._given
+            return self._checked(self._given)
         return self._own.get(asyncio.get_running_loop())
 
-    async def open(self) -> aiohttp.ClientSession:
+    async def create(self) -> aiohttp.ClientSession:
         """Make the running loop's session."""
+        self._abandon_closed_loops()
         loop = asyncio.get_running_loop()
         lifetime = self._lifetimes[loop] = self._live(loop)
         session = self._own[loop] = await anext(lifetime)
@@ -68,6 +63,32 @@ class Sessions:
         lifetime = self._lifetimes.get(asyncio.get_running_loop())
         if lifetime is not None:
             await lifetime.aclose()
+        self._abandon_closed_loops()
+
+    def __del__(self) -> None:
+        if self._own:
+            warnings.warn(_UNCLOSED, ResourceWarning, stacklevel=2, source=self)
+            for session in self._own.values():
+                _abandon(session)
+
+    def _abandon_closed_loops(self) -> None:
+        """Let go of sessions whose loop was closed without ending its asynchronous generators."""
+        for loop in [loop for loop in self._own if loop.is_closed()]:
+            warnings.warn(_UNCLOSED, ResourceWarning, stacklevel=3, source=self)
+            _abandon(self._own.pop(loop))
+            del self._lifetimes[loop]
+
+    @staticmethod
+    def _checked(session: aiohttp.ClientSession) -> aiohttp.ClientSession:
+        if session.closed:
+            raise ConfigurationError("the aiohttp session that was given to the client is closed")
+        # aiohttp has the loop, but no longer shows it.
+        if getattr(session, "_loop", None) not in {None, asyncio.get_running_loop()}:
+            raise ConfigurationError(
+                "the aiohttp session that was given to the client belongs to another event loop; "
+                "make session and client in the loop that makes the calls"
+            )
+        return session
 
     async def _live(self, loop: asyncio.AbstractEventLoop) -> AsyncGenerator[aiohttp.ClientSession, None]:
         """Hold a session open.
@@ -76,15 +97,22 @@ class Sessions:
         that it has seen. So a client that outlives its loop leaves no connection behind, and works
         in the next loop.
         """
-        # How many connections there are is the limiter's business, not the connector's.
-        connector = aiohttp.TCPConnector(limit=0)
+        # The limiter counts the connections, not the connector.
         async with aiohttp.ClientSession(
-            connector=connector,
-            cookie_jar=_NoCookies(),
+            connector=FreshConnector(limit=0, resolver=thread_resolver()),
+            cookie_jar=aiohttp.DummyCookieJar(),
             headers=_CLIENT_HEADERS,
-            request_class=FixedHeadersRequest,
+            request_class=REQUEST_CLASS,
         ) as session:
+            # One attempt is one request: aiohttp would repeat a GET on a lost connection by itself.
+            session._retry_connection = False  # noqa: SLF001 - there is no argument for it
             try:
                 yield session
             finally:
-                del self._own[loop], self._lifetimes[loop]
+                self._own.pop(loop, None)
+                self._lifetimes.pop(loop, None)
+
+
+def _abandon(session: aiohttp.ClientSession) -> None:
+    if isinstance(session.connector, FreshConnector):
+        session.connector.abandon()

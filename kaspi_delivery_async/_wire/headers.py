@@ -16,6 +16,13 @@ if TYPE_CHECKING:
 LONGEST_RETRY_AFTER = 1e9
 """Seconds, about 30 years: stands for every larger number, so that arithmetic on it stays finite."""
 
+LONGEST_PAUSE = 3600.0
+"""Seconds of a pause that are believed: nothing that a server sends stops a process for longer."""
+
+
+_MILLISECONDS = 1e11
+"""A larger Unix time counts milliseconds: in seconds, it would be the year 5138."""
+
 
 _CASELESS = (CIMultiDictProxy, CIMultiDict)
 
@@ -42,6 +49,22 @@ def parse_retry_after(headers: Mapping[str, str]) -> float | None:
         return None
     now = _http_date(_header(headers, "Date")) or datetime.now(UTC)
     return max(0.0, (moment - now).total_seconds())
+
+
+def believed_pause(headers: Mapping[str, str]) -> float | None:
+    """Return the pause that ``Retry-After`` asks for, at most `LONGEST_PAUSE` seconds.
+
+    A number that is plainly a moment, in Unix seconds or milliseconds, is read as one.
+    """
+    seconds = parse_retry_after(headers)
+    if seconds is None:
+        return None
+    text = _header(headers, "Retry-After").strip()
+    if seconds >= LONGEST_RETRY_AFTER and _SECONDS.fullmatch(text):
+        moment = float(text)
+        now = (_http_date(_header(headers, "Date")) or datetime.now(UTC)).timestamp()
+        seconds = max(0.0, (moment if moment < _MILLISECONDS else moment / 1000) - now)
+    return min(seconds, LONGEST_PAUSE)
 
 
 def _header(headers: Mapping[str, str], name: str) -> str:

@@ -9,10 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import orjson
 
 from kaspi_delivery_async._wire.converter import ConversionError, structure
-from kaspi_delivery_async._wire.headers import (
-    is_replay,
-    parse_retry_after,
-)
+from kaspi_delivery_async._wire.headers import believed_pause, is_replay
 from kaspi_delivery_async.errors import (
     ApiError,
     AuthenticationError,
@@ -42,8 +39,19 @@ _ERRORS: dict[int, tuple[type[ApiError], str]] = {
     401: (AuthenticationError, "check the API key: sandbox and production keys differ"),
     403: (PermissionDeniedError, "the API key is disabled; enable it or make another in the partner console"),
     404: (NotFoundError, "there is no such delivery in this environment"),
+    405: (ApiError, "this address does not take the operation; check `base_url`"),
+    407: (ApiError, "a proxy refused the request; check the session's `proxy` and its credentials"),
+    408: (ApiError, "the request did not arrive in time, or what it was passed on to did not respond"),
+    415: (ApiError, "this address does not take JSON; check `base_url`"),
+    421: (ApiError, "the connection led to another server; check `base_url`"),
+    423: (ApiError, "it is locked: an earlier request under the same idempotency key may be at work"),
+    425: (ApiError, "it came too early on its connection, and was not processed"),
+    499: (ApiError, "a proxy gave the request up after it was passed on"),
     429: (RateLimitedError, "too many requests; wait `.retry_after` seconds"),
 }
+
+_OUTCOMES = {407: Outcome.NOT_SENT, 408: Outcome.UNKNOWN, 423: Outcome.UNKNOWN, 499: Outcome.UNKNOWN}
+"""Of statuses that are no refusal by the server, although they are 4xx (RFC 9110, 15.5; RFC 4918, 11.3)."""
 
 _CONFLICTS: dict[type[ConflictError], str] = {
     ConflictError: "it contradicts what the server holds",
@@ -103,9 +111,9 @@ def _api_error(
         code=code,
         message=message,
         operation=operation,
-        outcome=Outcome.REJECTED if client_error else Outcome.UNKNOWN,
+        outcome=_OUTCOMES.get(status, Outcome.REJECTED if client_error else Outcome.UNKNOWN),
         replayed=is_replay(headers),
-        retry_after=parse_retry_after(headers),
+        retry_after=believed_pause(headers),
     )
 
 

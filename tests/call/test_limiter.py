@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from kaspi_delivery_async import DeadlineExceededError, Limits
-from kaspi_delivery_async._call.limiter import Queue, shared_limiter
-from kaspi_delivery_async._call.throttle import Pace
+from kaspi_delivery_async._call.limiter import Priority, Queue, shared_limiter
+from kaspi_delivery_async._call.throttle import Throttle
 
 ONE = Limits(max_connections=1)
 
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.looptime
 
 
 async def enter(queue: Queue, name: str, order: list[str], *, urgent: bool = False, deadline: float = 100) -> None:
-    await queue.enter(ONE, deadline=deadline, urgent=urgent)
+    await queue.enter(ONE, deadline=deadline, priority=Priority.RETRY if urgent else Priority.WRITE)
     order.append(name)
     await asyncio.sleep(1)
     queue.leave()
@@ -22,7 +22,7 @@ async def enter(queue: Queue, name: str, order: list[str], *, urgent: bool = Fal
 
 async def test_turns_come_in_order_but_the_urgent_go_first() -> None:
     """A request that was turned away once must not starve behind those that never tried."""
-    queue, order = Queue(Pace()), list[str]()
+    queue, order = Queue(Throttle()), list[str]()
     async with asyncio.TaskGroup() as group:
         for name in ("first", "second", "third"):
             group.create_task(enter(queue, name, order))
@@ -32,8 +32,8 @@ async def test_turns_come_in_order_but_the_urgent_go_first() -> None:
 
 
 async def test_a_turn_is_passed_on_when_its_owner_is_cancelled() -> None:
-    queue, order = Queue(Pace()), list[str]()
-    await queue.enter(ONE, deadline=100, urgent=False)
+    queue, order = Queue(Throttle()), list[str]()
+    await queue.enter(ONE, deadline=100, priority=Priority.WRITE)
     waiting = [asyncio.create_task(enter(queue, name, order)) for name in ("cancelled", "next")]
     await asyncio.sleep(0.1)
     queue.leave()  # gives the turn to the first of them, which is cancelled before it can use it
@@ -43,7 +43,7 @@ async def test_a_turn_is_passed_on_when_its_owner_is_cancelled() -> None:
 
 
 async def test_those_who_gave_up_are_passed_over() -> None:
-    queue, order = Queue(Pace()), list[str]()
+    queue, order = Queue(Throttle()), list[str]()
     async with asyncio.TaskGroup() as group:
         group.create_task(enter(queue, "first", order))
         impatient = asyncio.create_task(enter(queue, "impatient", order, deadline=0.5))
@@ -54,7 +54,7 @@ async def test_those_who_gave_up_are_passed_over() -> None:
 
 
 async def test_everyone_waits_for_the_end_of_a_pause() -> None:
-    queue, order = Queue(Pace()), list[str]()
+    queue, order = Queue(Throttle()), list[str]()
     queue.throttle(10, draw=0)
     await enter(queue, "late", order)
     assert asyncio.get_running_loop().time() == pytest.approx(11)

@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from kaspi_delivery_async import DeadlineExceededError, Limits
-from kaspi_delivery_async._call.limiter import Queue
-from kaspi_delivery_async._call.throttle import Pace
+from kaspi_delivery_async._call.limiter import Priority, Queue
+from kaspi_delivery_async._call.throttle import Throttle
 
 ONE = Limits(max_connections=1)
 
@@ -15,9 +15,9 @@ pytestmark = pytest.mark.looptime
 
 async def test_a_pause_beyond_their_deadline_turns_away_those_who_still_wait() -> None:
     """One of them was cancelled just before, and stays cancelled."""
-    queue = Queue(Pace())
-    await queue.enter(ONE, deadline=100, urgent=False)
-    waiting = [asyncio.create_task(queue.enter(ONE, deadline=50, urgent=False)) for _ in range(2)]
+    queue = Queue(Throttle())
+    await queue.enter(ONE, deadline=100, priority=Priority.WRITE)
+    waiting = [asyncio.create_task(queue.enter(ONE, deadline=50, priority=Priority.WRITE)) for _ in range(2)]
     await asyncio.sleep(1)
     waiting[0].cancel()
     await asyncio.sleep(0)

@@ -5,7 +5,7 @@ import pickle
 import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
@@ -19,6 +19,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 
 from kaspi_delivery_async import DeliveryClient, KaspiDeliveryError, errors
 from kaspi_delivery_async._call.retry import AttemptFailed
+from kaspi_delivery_async._transport import sessions
 from tests.support import server_scripts
 from tests.support.orders import PERSONAL, order
 from tests.support.raw_server import GOOD_BODY, RawServer
@@ -46,11 +47,11 @@ PLAYS = {
     "reset inside the headers": server_scripts.send_and_reset(HEADERS_CUT),
     "reset inside the body": server_scripts.send_and_reset(BODY_CUT),
     "body cut short": server_scripts.send(BODY_CUT),
-    "no answer": server_scripts.stall,
-    "answer stops in the body": server_scripts.stall_in_body,
+    "no response": server_scripts.stall,
+    "response stops in the body": server_scripts.stall_in_body,
     "one byte a second": server_scripts.drip,
     "not HTTP at all": server_scripts.send(b"SSH-2.0-OpenSSH_9.2\r\n"),
-    "endless header line": server_scripts.send(b"HTTP/1.1 200 OK\r\nX: " + b"x" * 100_000 + b"\r\n\r\n"),
+    "header line of 100,000 bytes": server_scripts.send(b"HTTP/1.1 200 OK\r\nX: " + b"x" * 100_000 + b"\r\n\r\n"),
     "429 after 2 s": server_scripts.answer(429, b"{}", "Retry-After: 2"),
     "429 after a date 2 s away": server_scripts.answer(429, b"{}", DATE, f"Retry-After: {http_date(seconds=2)}"),
     "429 after a date in the past": server_scripts.answer(429, b"{}", DATE, f"Retry-After: {http_date(seconds=-60)}"),
@@ -67,6 +68,13 @@ PLAYS = {
     "401": server_scripts.answer(401, b'{"code": "unauthorized", "message": "no"}'),
     "403": server_scripts.answer(403, b'["not", "an", "object"]'),
     "404 without a body": server_scripts.answer(404, b""),
+    "405": server_scripts.answer(405, server_scripts.HTML, kind="text/html"),
+    "408": server_scripts.answer(408, b""),
+    "415": server_scripts.answer(415, server_scripts.HTML, kind="text/html"),
+    "421": server_scripts.answer(421, b""),
+    "423": server_scripts.answer(423, b'{"code": "locked", "message": "at work"}'),
+    "425": server_scripts.answer(425, b""),
+    "499": server_scripts.answer(499, b""),
     "409": server_scripts.answer(409, b'{"code": "conflict", "message": "no"}'),
     "418": server_scripts.answer(418, b'{"code": 7, "message": null}'),
     "redirect to another host": server_scripts.answer(307, b"", "Location: http://127.0.0.2:9/"),
@@ -82,37 +90,62 @@ PLAYS = {
 }
 
 
-class UnknownHost(AbstractResolver):
+class FailingResolver(AbstractResolver):
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
-        raise OSError(None, "name unknown")
+        raise self._error
 
     async def close(self) -> None:
         """Nothing to close."""
 
 
+NAMES = {
+    "host name not found": OSError(None, "name unknown"),
+    "host name that cannot exist": UnicodeError("label empty or too long"),
+}
+PROXIES = {
+    "407 of a proxy": server_scripts.answer_head(b"HTTP/1.1 407 X\r\nContent-Length: 0\r\n\r\n"),
+    "503 of a proxy": server_scripts.answer_head(b"HTTP/1.1 503 X\r\nContent-Length: 0\r\n\r\n"),
+}
+NOT_HTTP = {"connection refused", "certificate not trusted"}
+
+
 @asynccontextmanager
-async def client_facing(fault: str) -> AsyncIterator[DeliveryClient]:
+async def client_facing(fault: str, *, own_session: bool = False) -> AsyncIterator[DeliveryClient]:
+    async with AsyncExitStack() as stack:
+        session: aiohttp.ClientSession | None = None
+        base_url = "https://api.invalid"
+        if fault in NAMES:
+            connector = aiohttp.TCPConnector(resolver=FailingResolver(NAMES[fault]))
+            session = await stack.enter_async_context(aiohttp.ClientSession(connector=connector))
+        elif fault in PROXIES:
+            proxy = await stack.enter_async_context(RawServer([PROXIES[fault]]))
+            session = await stack.enter_async_context(aiohttp.ClientSession(proxy=proxy.base_url))
+        else:
+            base_url = await stack.enter_async_context(server_with(fault))
+            if own_session:
+                session = await stack.enter_async_context(aiohttp.ClientSession())
+        yield await stack.enter_async_context(DeliveryClient(API_KEY, base_url=base_url, session=session))
+
+
+@asynccontextmanager
+async def server_with(fault: str) -> AsyncIterator[str]:
     if fault == "connection refused":
         with socket.socket() as closed_again:
             closed_again.bind(("127.0.0.1", 0))
             port = closed_again.getsockname()[1]
-        async with DeliveryClient(API_KEY, base_url=f"http://127.0.0.1:{port}") as client:
-            yield client
-    elif fault == "host name not found":
-        connector = aiohttp.TCPConnector(resolver=UnknownHost())
-        async with aiohttp.ClientSession(connector=connector) as session:
-            yield DeliveryClient(API_KEY, base_url="https://api.invalid", session=session)
-    elif fault == "certificate not trusted":
+        yield f"http://127.0.0.1:{port}"
+        return
+    context = None
+    if fault == "certificate not trusted":
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
-        server = RawServer([server_scripts.stall], ssl=context)
-        async with server, DeliveryClient(API_KEY, base_url=server.base_url) as client:
-            yield client
-    else:
-        async with RawServer([PLAYS[fault]]) as server, DeliveryClient(API_KEY, base_url=server.base_url) as client:
-            yield client
+    async with RawServer([PLAYS.get(fault, server_scripts.stall)], ssl=context) as server:
+        yield server.base_url
 
 
 @attrs.frozen
@@ -150,8 +183,7 @@ ERROR_OF_409 = {"create_delivery": "IdempotencyConflictError", "cancel_delivery"
 
 
 def test_every_row_can_be_played_and_every_play_has_a_row() -> None:
-    made_elsewhere = {"connection refused", "host name not found", "certificate not trusted"}
-    assert {row.fault for row in rows()} == PLAYS.keys() | made_elsewhere
+    assert {row.fault for row in rows()} == PLAYS.keys() | NAMES.keys() | PROXIES.keys() | NOT_HTTP
 
 
 @pytest.mark.looptime
@@ -160,8 +192,32 @@ def test_every_row_can_be_played_and_every_play_has_a_row() -> None:
 async def test_fault(row: Row, operation: str, caplog: pytest.LogCaptureFixture) -> None:
     """The fault ends in the row's error, after the row's attempts and waits, and shows nothing secret or personal."""
     caplog.set_level(logging.DEBUG)
+    await assert_row(row, operation, caplog)
+
+
+@pytest.mark.looptime
+@pytest.mark.parametrize("operation", ["create_delivery", "get_delivery"])
+@pytest.mark.parametrize("row", [row for row in rows() if row.fault in PLAYS], ids=lambda row: row.fault)
+async def test_fault_on_a_session_of_the_callers_own(
+    row: Row, operation: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    await assert_row(row, operation, caplog, own_session=True)
+
+
+@pytest.mark.looptime
+@pytest.mark.parametrize("operation", ["create_delivery", "get_delivery"])
+@pytest.mark.parametrize("row", [row for row in rows() if row.fault in PLAYS], ids=lambda row: row.fault)
+async def test_fault_without_our_request_class(
+    row: Row, operation: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It only saves time: on the day when aiohttp calls it otherwise, it can go."""
+    monkeypatch.setattr(sessions, "REQUEST_CLASS", aiohttp.ClientRequest)
+    await assert_row(row, operation, caplog)
+
+
+async def assert_row(row: Row, operation: str, caplog: pytest.LogCaptureFixture, *, own_session: bool = False) -> None:
     kind, call = OPERATIONS[operation]
-    async with client_facing(row.fault) as client:
+    async with client_facing(row.fault, own_session=own_session) as client:
         with pytest.raises(KaspiDeliveryError) as caught:
             await call(client)
     error = caught.value

@@ -74,7 +74,7 @@ async def test_a_rotation_after_a_retry_is_not_repeated_twice() -> None:
 
 async def test_what_is_no_key_is_refused() -> None:
     wrong: Any = lambda: "two words"  # noqa: E731
-    with pytest.raises(ConfigurationError, match="get_delivery: the API key must be"):
+    with pytest.raises(ConfigurationError, match="get_delivery: the API key must consist of"):
         await DeliveryClient(wrong, base_url="http://127.0.0.1:1").get_delivery("dlv_1")
 
 

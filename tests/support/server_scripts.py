@@ -19,6 +19,17 @@ def answer(status: int, body: bytes = GOOD_BODY, *headers: str, kind: str = "app
     return play
 
 
+def answer_head(raw: bytes) -> Play:
+    """Answer the head of a request without a body, such as CONNECT."""
+
+    async def play(exchange: Exchange) -> None:
+        await exchange.reader.readuntil(b"\r\n\r\n")
+        exchange.writer.write(raw)
+        await exchange.writer.drain()
+
+    return play
+
+
 def send(raw: bytes) -> Play:
     """Write these bytes for an answer, and close."""
 
