@@ -159,7 +159,7 @@ async def test_a_server_that_does_not_answer() -> None:
         reply = await ask(client)
         found = about_connection(reply, base_url=client.base_url)
     assert found.result is Result.FAILED
-    assert "no complete answer within the attempt's time; it was reached" in found.detail
+    assert "no complete response within the attempt's time; it was reached" in found.detail
     assert len(server.requests) == 1
 
 
