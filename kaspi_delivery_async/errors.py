@@ -38,7 +38,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from kaspi_delivery_async._generated.models import Delivery
 
@@ -97,6 +97,15 @@ class KaspiDeliveryError(Exception):
         self.idempotency_key = None
         self.retry_after = retry_after
 
+    def conclude(
+        self, *, operation: str, outcome: Outcome, attempts: tuple[Attempt, ...], idempotency_key: str | None
+    ) -> None:
+        """Make the error of the last attempt that of the whole call."""
+        self.operation = operation
+        self.outcome = outcome
+        self.attempts = attempts
+        self.idempotency_key = idempotency_key
+
     def __str__(self) -> str:
         text = super().__str__()
         return f"{self.operation}: {text}" if self.operation else text
@@ -120,11 +129,16 @@ class InvalidRequestError(KaspiDeliveryError):
     """The request was refused before anything was sent."""
 
     path: str
-    """Where the wrong value stands: a JSON path such as ``$.dropoff.contact.phone``, or an argument's name."""
+    """Where the first wrong value is: a JSON path such as ``$.dropoff.contact.phone``, or an argument's name."""
+    problems: tuple[tuple[str, str], ...]
+    """The path of each wrong value, and what is wrong with it."""
 
-    def __init__(self, path: str, problem: str, *, operation: str | None = None) -> None:
-        super().__init__(f"{path}: {problem}", operation=operation)
+    def __init__(
+        self, path: str, problem: str, *, others: Iterable[tuple[str, str]] = (), operation: str | None = None
+    ) -> None:
         self.path = path
+        self.problems = ((path, problem), *others)
+        super().__init__("; ".join(f"{where}: {what}" for where, what in self.problems), operation=operation)
 
 
 class TransportError(KaspiDeliveryError):

@@ -190,7 +190,7 @@ class Engine:
             details = self._details[operation.name] = CallDetails(
                 operation=operation.name,
                 method=operation.method,
-                route=operation.template.path,
+                route=operation.spec.path,
                 host=parts.hostname or "",
                 port=parts.port or (443 if parts.scheme == "https" else 80),
             )

@@ -1,8 +1,8 @@
-"""Writes the functions that a person in a hurry would write by hand to turn one model into JSON values and back.
+"""Compiles one structure and one unstructure function for each model, as attrs and cattrs do.
 
-`converter` knows how a field is converted; here the calls that most fields do not need are taken
-away: a value that is plain text or a plain number already is taken as it is. The functions are
-written as text and compiled, as attrs and cattrs do it too: a loop over the fields takes twice the time.
+`converter` knows how a field is converted. Here the calls that most fields do not need are left out: a value that is
+plain text or a plain number already is taken as it is. The functions are written as text, because a loop over the
+fields takes twice the time.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import attrs
+
+from kaspi_delivery_async._open_enum import OpenEnum
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -20,7 +22,7 @@ PLAIN = (int, str)
 
 @attrs.frozen(kw_only=True)
 class Field:
-    """What has to be known of a model's field."""
+    """One field of a model, as a compiled function needs to know it."""
 
     name: str
     wire_name: str
@@ -30,41 +32,50 @@ class Field:
     is_optional: bool
     """Whether it may be None, which is its default then and is left out of the JSON."""
     convert: Callable[..., Any]
-    """Converts a value, or raises TypeError."""
+    """Converts a value, or raises `WrongTypeError`."""
 
 
-def quick_structurer(
-    model: type[Any], fields: Sequence[Field], *, refuse: Callable[[object], Exception]
+def compile_structure(
+    model: type[Any], fields: Sequence[Field], *, closed: bool, refuse: Callable[[object], Exception]
 ) -> Callable[[object, object], Any]:
-    """Write a function from a JSON object to the model; it raises KeyError for what is missing.
+    """Compile a function from a JSON object to the model; it raises KeyError for what is missing.
 
-    The constructor of a frozen class is slow, and those of the generated classes only set the
-    fields. So a draft is filled, an object of the same slots that is not frozen, and then declared
-    to be of the model.
+    It raises ``refuse(values)`` for what is no object and, if ``closed``, for an object with other fields.
+
+    The constructor of a frozen class is slow, and those of the generated classes only set the fields. So a new
+    instance is filled through the descriptors of its slots.
     """
-    names = _names(fields, model=model, Draft=type("Draft", (), {"__slots__": model.__slots__}), refuse=refuse)
-    lines = ["if type(values) is not dict:", "    raise refuse(values)", "draft = Draft()"]
+    names = _names(fields, model=model, new=object.__new__, refuse=refuse)
+    names |= {f"set_{field.name}": getattr(model, field.name).__set__ for field in fields}
+    names["wire_names"] = frozenset(field.wire_name for field in fields)
+    accepted = "type(values) is dict" + (" and values.keys() <= wire_names" if closed else "")
+    lines = [f"if not ({accepted}):", "    raise refuse(values)", "instance = new(model)"]
     for field in fields:
-        key, converted = repr(field.wire_name), _converted(field, f"convert_{field.name}(value, kind_{field.name})")
+        key, name = repr(field.wire_name), field.name
         if field.is_optional:
             lines.append(f"value = values[{key}] if {key} in values else None")
-            lines.append(f"draft.{field.name} = None if value is None else {converted}")
+            lines.append(f"set_{name}(instance, None if value is None else {_structured(field)})")
         else:
             lines.append(f"value = values[{key}]")
-            lines.append(f"draft.{field.name} = {converted}")
-    return _compiled("values, _", [*lines, "draft.__class__ = model", "return draft"], names)
+            lines.append(f"set_{name}(instance, {_structured(field)})")
+    for field in fields:
+        if _is_open_enum(field.kind):
+            names[f"member_{field.name}"] = {str.__str__(member): member for member in field.kind}.get
+    return _compiled("values, _", [*lines, "return instance"], names)
 
 
-def quick_unstructurer(
+def compile_unstructure(
     model: type[Any], fields: Sequence[Field], *, refuse: Callable[[object], Exception]
 ) -> Callable[[object], dict[str, Any]]:
-    """Write a function from the model to a JSON object."""
+    """Compile a function from the model, or a subclass of it, to a JSON object with the model's own fields."""
     names = _names(fields, model=model, refuse=refuse)
     lines = ["if not isinstance(instance, model):", "    raise refuse(instance)", "values = {}"]
     for field in fields:
         lines.append(f"value = instance.{field.name}")
         condition = "if value is not None: " if field.is_optional else ""
-        converted = _converted(field, f"convert_{field.name}(value)")
+        converted = f"convert_{field.name}(value)"
+        if field.kind in PLAIN:
+            converted = _unless_plain(field, converted)
         lines.append(f"{condition}values[{field.wire_name!r}] = {converted}")
     return _compiled("instance", [*lines, "return values"], names)
 
@@ -75,8 +86,21 @@ def _names(fields: Iterable[Field], **names: object) -> dict[str, Any]:
     return names
 
 
-def _converted(field: Field, call: str) -> str:
-    return f"value if type(value) is {field.kind.__name__} else {call}" if field.kind in PLAIN else call
+def _structured(field: Field) -> str:
+    call = f"convert_{field.name}(value, kind_{field.name})"
+    if field.kind in PLAIN:
+        return _unless_plain(field, call)
+    if _is_open_enum(field.kind):
+        return f"(type(value) is str and member_{field.name}(value)) or {call}"
+    return call
+
+
+def _unless_plain(field: Field, call: str) -> str:
+    return f"value if type(value) is {field.kind.__name__} else {call}"
+
+
+def _is_open_enum(kind: object) -> bool:
+    return isinstance(kind, type) and issubclass(kind, OpenEnum)
 
 
 def _compiled(parameters: str, lines: Iterable[str], names: dict[str, Any]) -> Callable[..., Any]:

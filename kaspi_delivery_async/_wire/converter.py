@@ -1,118 +1,164 @@
-"""Turns models into plain JSON values and back, strictly: a wrong type is an error with its path, never a conversion.
+"""Models to plain JSON values and back, strictly: a wrong type is an error with its path, never a conversion.
 
-The rules come from the generated classes themselves: a field's wire name stands in its metadata
-under ``wire``, optional fields that are None are left out, unknown fields are ignored, and
-unknown enum members keep their text.
+The rules come from the generated classes themselves: a field's wire name is in its metadata under ``wire``, optional
+fields that are None are left out, unknown enum members keep their text. There are three ways to read:
+
+- `structure` refuses wrong types, and ignores unknown fields;
+- `structure_closed` refuses unknown fields, too: of what is to be sent, a misspelt field would be lost in silence;
+- `structure_tolerantly` is for what others have sent: beside the required fields, what cannot be read is None.
 """
 
 from __future__ import annotations
 
 import functools
-from datetime import datetime
-from types import GenericAlias, NoneType, UnionType
-from typing import TYPE_CHECKING, Any, TypeVar, cast, get_args, get_origin
+import logging
+import re
+from datetime import UTC, datetime, timedelta
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-import attrs
-from cattrs import ClassValidationError, Converter, IterableValidationError
-from cattrs.gen import make_dict_structure_fn, override
+from cattrs import Converter
 
 from kaspi_delivery_async._open_enum import OpenEnum
-from kaspi_delivery_async._wire.compiled import Field, quick_structurer, quick_unstructurer
+from kaspi_delivery_async._wire.annotations import (
+    element_of,
+    fields_of,
+    is_model,
+    is_optional,
+    is_tuple,
+    wire_name,
+    without_none,
+)
+from kaspi_delivery_async._wire.compiled import Field, compile_structure, compile_unstructure
+from kaspi_delivery_async._wire.text import is_blank, plain
+from kaspi_delivery_async._wire.thorough import (
+    LONGEST_LIST,
+    ConversionError,
+    Reading,
+    WrongTypeError,
+    misfits,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Hashable, Iterator
 
 T = TypeVar("T")
 
-_JSON_NAMES: dict[type, str] = {
-    bool: "a boolean",
-    dict: "an object",
-    float: "a number",
-    int: "a number",
-    list: "an array",
-    str: "a string",
-    NoneType: "null",
-}
+_logger = logging.getLogger("kaspi_delivery_async")
 
 
-class ConversionError(ValueError):
-    """A value does not have the shape of its model; ``problems`` lists where and what, never the value."""
-
-    def __init__(self, problems: tuple[tuple[str, str], ...]) -> None:
-        super().__init__("; ".join(f"{path}: {problem}" for path, problem in problems))
-        self.problems = problems
-
-
-def structure(value: object, model: type[T]) -> T:
+def structure(values: object, model: type[T]) -> T:
     """Build ``model`` from plain JSON values, or raise `ConversionError` with every path that is wrong."""
     try:
-        return _converter.structure(value, model)
-    except (KeyError, TypeError):
-        pass  # at the first thing that is wrong; all of them are found below
+        return _open.structure(values, model)
+    except (KeyError, WrongTypeError):
+        return Reading(_open.get_structure_hook).result(values, model)
+
+
+def structure_closed(values: object, model: type[T]) -> T:
+    """Build ``model`` as `structure` does, but refuse fields that it does not have, at any depth."""
     try:
-        return _thorough_converter.structure(value, model)
-    except (ClassValidationError, _WrongTypeError) as error:
-        raise ConversionError(tuple(_problems(error, "$"))) from None
+        return _closed.structure(values, model)
+    except (KeyError, WrongTypeError):
+        return Reading(_closed.get_structure_hook, closed=True).result(values, model)
 
 
-def unstructure(model: object) -> dict[str, Any]:
-    """Turn ``model`` into plain JSON values, or raise `ConversionError` if a field holds a value of a wrong type."""
+def structure_tolerantly(values: object, model: type[T], *, source: str) -> T:
+    """Build ``model`` from what others sent; raise `ConversionError` only if a required field cannot be read.
+
+    What else cannot be read is None, or missing in its list, and a warning names it by path, never by value.
+    ``source`` says in the warning what was read. A required id that is blank is no id.
+    """
     try:
-        return _converter.unstructure(model)  # type: ignore[no-any-return]
-    except _WrongTypeError:
-        raise ConversionError(tuple(_misfits(model, type(model), "$"))) from None
+        result: T = _open.structure(values, model)
+    except (KeyError, WrongTypeError):
+        reading = Reading(_open.get_structure_hook, tolerant=True)
+        result = reading.result(values, model)
+        _logger.warning("%s: left out what could not be read: %s", source, reading.error)
+    ids = _required_ids(cast("Hashable", model))
+    blank = [(path, "must not be empty or blank") for path, id_of in ids if is_blank(id_of(result))]
+    if blank:
+        raise ConversionError(blank)
+    return result
 
 
-class _WrongTypeError(TypeError):
-    def __init__(self, expected: str, value: object) -> None:
-        got = _JSON_NAMES.get(type(value)) or type(value).__name__
-        super().__init__(f"expected {expected}, got {got}")
+def unstructure(model: object, kind: type[Any] | None = None) -> dict[str, Any]:
+    """Turn ``model`` into plain JSON values, or raise `ConversionError` if a field holds a value of a wrong type.
+
+    With ``kind``, a class of ``model``, only the fields of that class.
+    """
+    kind = kind or type(model)
+    try:
+        return _open.unstructure(model, kind)  # type: ignore[no-any-return]
+    except WrongTypeError:
+        raise ConversionError(misfits(model, kind, _open.get_unstructure_hook)) from None
+
+
+@functools.cache
+def _required_ids(model: Any) -> tuple[tuple[str, Callable[[Any], str]], ...]:
+    return tuple(_ids_below(model, "$", ""))
+
+
+def _ids_below(model: type[Any], path: str, prefix: str) -> Iterator[tuple[str, Callable[[Any], str]]]:
+    for field in fields_of(model):
+        where, attribute = f"{path}.{wire_name(field)}", f"{prefix}{field.name}"
+        if field.type is str and where.endswith("Id"):
+            yield where, attrgetter(attribute)
+        elif is_model(field.type):
+            yield from _ids_below(cast("type[Any]", field.type), where, f"{attribute}.")
 
 
 def _structure_string(value: object, _: object) -> str:
     if not isinstance(value, str):
-        raise _WrongTypeError("a string", value)
-    return value
+        raise WrongTypeError("a string", value)
+    return plain(value)
 
 
 def _structure_integer(value: object, _: object) -> int:
     if isinstance(value, int) and not isinstance(value, bool):
-        return value
+        return int(value)
     if isinstance(value, float) and value.is_integer():  # JSON knows one kind of number: 800.0 is 800
         return int(value)
-    raise _WrongTypeError("an integer", value)
+    raise WrongTypeError("an integer", value)
 
 
 _parse_time = datetime.fromisoformat
+_EARLIEST, _LATEST = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC)
+_leap_second = re.compile(r"(.{17})60(.*)").fullmatch
 
 
 def _structure_datetime(value: Any, _: object) -> datetime:
     try:
         moment = _parse_time(value)
     except TypeError:
-        raise _WrongTypeError("an RFC 3339 time", value) from None
+        raise WrongTypeError("an RFC 3339 time", value) from None
     except ValueError:
-        try:
-            moment = _parse_time(value.upper())  # RFC 3339 allows "t" and "z"
-        except ValueError:
-            raise _WrongTypeError("an RFC 3339 time", value) from None
+        moment = _unusual_time(value)
     if moment.tzinfo is None:
-        raise _WrongTypeError("an RFC 3339 time with its offset", value)
+        raise WrongTypeError("an RFC 3339 time with its offset", value)
+    # Near the ends of the calendar, a time cannot be shown in every time zone.
+    if not 1 < moment.year < _LATEST.year and not _EARLIEST <= moment <= _LATEST:
+        raise WrongTypeError("an RFC 3339 time within the calendar", value)
     return moment
 
 
+def _unusual_time(text: str) -> datetime:
+    """Read what RFC 3339 allows and Python does not: "t" and "z", and the second 60, a leap second."""
+    leap = _leap_second(text)
+    try:
+        if leap:
+            return _parse_time(f"{leap[1]}59{leap[2].upper()}") + timedelta(seconds=1)
+        return _parse_time(text.upper())
+    except (ValueError, OverflowError):
+        raise WrongTypeError("an RFC 3339 time", text) from None
+
+
 def _structure_open_enum(value: object, enum: type[OpenEnum]) -> OpenEnum:
-    member = _members(enum).get(value) if type(value) is str else None
-    return member or enum(_structure_string(value, str))
-
-
-@functools.cache
-def _members(enum: type[OpenEnum]) -> dict[str, OpenEnum]:
-    return {str(member): member for member in enum}
+    return enum(_structure_string(value, str))
 
 
 def _optional_structurer(annotation: Any, converter: Converter) -> Callable[[object, object], Any]:
-    inner = _without_none(annotation)
+    inner = without_none(annotation)
     structure_inner = converter.get_structure_hook(inner)
 
     def structure_optional(value: object, _: object) -> Any:
@@ -121,153 +167,94 @@ def _optional_structurer(annotation: Any, converter: Converter) -> Callable[[obj
     return structure_optional
 
 
-def _model_structurer(model: type[Any], converter: Converter) -> Callable[[object, object], Any]:
-    if converter.detailed_validation:
-        return _thorough_structurer(model, converter)
-    fields = _fields(model, converter.get_structure_hook)
-    return quick_structurer(model, fields, refuse=functools.partial(_WrongTypeError, "an object"))
-
-
-def _thorough_structurer(model: type[Any], converter: Converter) -> Callable[[object, object], Any]:
-    attrs.resolve_types(model)
-    wire_names: dict[str, Any] = {field.name: override(rename=_wire_name(field)) for field in attrs.fields(model)}
-    from_dict = make_dict_structure_fn(model, converter, **wire_names)
-
-    def structure_model(value: object, _: object) -> Any:
-        if not isinstance(value, dict):
-            raise _WrongTypeError("an object", value)
-        return from_dict(cast("dict[str, Any]", value), model)
-
-    return structure_model
+def _model_structurer(model: type[Any], converter: Converter, *, closed: bool) -> Callable[[object, object], Any]:
+    return compile_structure(
+        model,
+        _fields(model, converter.get_structure_hook),
+        closed=closed,
+        refuse=functools.partial(WrongTypeError, "an object"),
+    )
 
 
 def _tuple_structurer(annotation: Any, converter: Converter) -> Callable[[object, object], tuple[Any, ...]]:
-    # For lists, cattrs keeps the index of a wrong element.
-    list_type = GenericAlias(list, get_args(annotation)[0])
-    from_list = converter.get_structure_hook(list_type)
+    element = element_of(annotation)
+    structure_element = converter.get_structure_hook(element)
 
     def structure_tuple(value: object, _: object) -> tuple[Any, ...]:
-        if not isinstance(value, list):
-            raise _WrongTypeError("an array", value)
-        return tuple(from_list(value, list_type))
+        if not isinstance(value, list) or len(value) > LONGEST_LIST:
+            raise WrongTypeError("an array", value)
+        return tuple([structure_element(part, element) for part in value])
 
     return structure_tuple
 
 
 def _unstructure_string(value: object) -> str:
     if not isinstance(value, str):
-        raise _WrongTypeError("a string", value)
-    return str(value)
+        raise WrongTypeError("a string", value)
+    return plain(value)
 
 
 def _unstructure_integer(value: object) -> int:
     if not isinstance(value, int) or isinstance(value, bool):
-        raise _WrongTypeError("an integer", value)
-    return value
+        raise WrongTypeError("an integer", value)
+    return int(value)
 
 
 def _unstructure_datetime(value: object) -> str:
     if not isinstance(value, datetime) or value.tzinfo is None:
-        raise _WrongTypeError("a datetime with its time zone", value)
+        raise WrongTypeError("a datetime with its time zone", value)
     return value.isoformat().replace("+00:00", "Z")
 
 
 def _model_unstructurer(model: type[Any], converter: Converter) -> Callable[[object], dict[str, Any]]:
     fields = _fields(model, converter.get_unstructure_hook)
-    return quick_unstructurer(model, fields, refuse=functools.partial(_WrongTypeError, model.__name__))
+    return compile_unstructure(model, fields, refuse=functools.partial(WrongTypeError, model.__name__))
 
 
 def _tuple_unstructurer(annotation: Any, converter: Converter) -> Callable[[object], list[Any]]:
-    unstructure_element = converter.get_unstructure_hook(get_args(annotation)[0])
+    unstructure_element = converter.get_unstructure_hook(element_of(annotation))
 
     def unstructure_tuple(value: Any) -> list[Any]:
         if not issubclass(type(value), tuple):
-            raise _WrongTypeError("a tuple", value)
+            raise WrongTypeError("a tuple", value)
         return [unstructure_element(element) for element in value]
 
     return unstructure_tuple
 
 
-def _is_tuple(annotation: object) -> bool:
-    return get_origin(annotation) is tuple
-
-
-def _is_optional(annotation: object) -> bool:
-    return get_origin(annotation) is UnionType and NoneType in get_args(annotation)
-
-
-def _without_none(annotation: Any) -> Any:
-    if not _is_optional(annotation):
-        return annotation
-    (inner,) = (argument for argument in get_args(annotation) if argument is not NoneType)
-    return inner
-
-
 def _fields(model: type[Any], hook: Callable[[Any], Callable[..., Any]]) -> list[Field]:
-    attrs.resolve_types(model)
     return [
         Field(
             name=field.name,
-            wire_name=_wire_name(field),
-            kind=_without_none(field.type),
-            is_optional=_is_optional(field.type),
-            convert=hook(_without_none(field.type)),
+            wire_name=wire_name(field),
+            kind=without_none(field.type),
+            is_optional=is_optional(field.type),
+            convert=hook(without_none(field.type)),
         )
-        for field in attrs.fields(model)
+        for field in fields_of(model)
     ]
 
 
-def _wire_name(field: attrs.Attribute[Any]) -> str:
-    return field.metadata.get("wire", field.name)  # type: ignore[no-any-return]
-
-
-def _problems(error: BaseException, path: str) -> Iterator[tuple[str, str]]:
-    """Flatten the errors that cattrs collected into (path in wire names, what is wrong there)."""
-    if isinstance(error, ClassValidationError):
-        wire_names = {field.name: _wire_name(field) for field in attrs.fields(error.cl)}
-        for inner, note in error.group_exceptions()[0]:
-            yield from _problems(inner, f"{path}.{wire_names[note.name]}")
-    elif isinstance(error, IterableValidationError):
-        for inner, index_note in error.group_exceptions()[0]:
-            yield from _problems(inner, f"{path}[{index_note.index}]")
-    elif isinstance(error, KeyError):
-        yield path, "is missing"
-    else:
-        yield path, str(error)
-
-
-def _misfits(value: object, annotation: Any, path: str) -> Iterator[tuple[str, str]]:
-    """Name every place at or below ``path`` whose value has a wrong type: the deepest ones that explain it."""
-    try:
-        _converter.get_unstructure_hook(annotation)(value)
-    except _WrongTypeError as error:
-        deeper = [misfit for part in _parts(value, path) for misfit in _misfits(*part)]
-        yield from deeper or [(path, str(error))]
-
-
-def _parts(value: object, path: str) -> Iterator[tuple[object, Any, str]]:
-    if attrs.has(type(value)):
-        for field in attrs.fields(cast("type[attrs.AttrsInstance]", type(value))):
-            yield getattr(value, field.name), field.type, f"{path}.{_wire_name(field)}"
-
-
-def _make_converter(*, detailed_validation: bool) -> Converter:
-    converter = Converter(detailed_validation=detailed_validation)
+def _make_converter(*, closed: bool) -> Converter:
+    converter = Converter(detailed_validation=False)
     converter.register_structure_hook(str, _structure_string)
     converter.register_structure_hook(OpenEnum, _structure_open_enum)
     converter.register_structure_hook(int, _structure_integer)
     converter.register_structure_hook(datetime, _structure_datetime)
-    converter.register_structure_hook_factory(_is_optional, _optional_structurer)
-    converter.register_structure_hook_factory(_is_tuple, _tuple_structurer)
-    converter.register_structure_hook_factory(attrs.has, _model_structurer)
+    converter.register_structure_hook_factory(is_optional, _optional_structurer)
+    converter.register_structure_hook_factory(is_tuple, _tuple_structurer)
+
+    @converter.register_structure_hook_factory(is_model)
+    def structurer(model: type[Any], converter: Converter) -> Callable[[object, object], Any]:
+        return _model_structurer(model, converter, closed=closed)
+
     converter.register_unstructure_hook(str, _unstructure_string)
     converter.register_unstructure_hook(int, _unstructure_integer)
     converter.register_unstructure_hook(datetime, _unstructure_datetime)
-    converter.register_unstructure_hook_factory(_is_tuple, _tuple_unstructurer)
-    converter.register_unstructure_hook_factory(attrs.has, _model_unstructurer)
+    converter.register_unstructure_hook_factory(is_tuple, _tuple_unstructurer)
+    converter.register_unstructure_hook_factory(is_model, _model_unstructurer)
     return converter
 
 
-_converter = _make_converter(detailed_validation=False)
-_thorough_converter = _make_converter(detailed_validation=True)
-"""Finds everything that is wrong; it takes longer, so it is asked only about values that are wrong."""
+_open = _make_converter(closed=False)
+_closed = _make_converter(closed=True)

@@ -7,8 +7,6 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
-from multidict import CIMultiDict, CIMultiDictProxy
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -24,30 +22,33 @@ _MILLISECONDS = 1e11
 """A larger Unix time counts milliseconds: in seconds, it would be the year 5138."""
 
 
-_CASELESS = (CIMultiDictProxy, CIMultiDict)
-
-
 _SECONDS = re.compile(r"[0-9]+(\.[0-9]+)?")
 
 
+def header(headers: Mapping[str, str], name: str) -> str:
+    """Return the first header of this name in any case, or an empty text."""
+    wanted = name.lower()
+    return next((text for key, text in headers.items() if key.lower() == wanted), "")
+
+
 def is_replay(headers: Mapping[str, str]) -> bool:
-    """Whether the server answered with a result it had kept under the idempotency key (Source: GS AU)."""
-    return _header(headers, "X-Idempotent-Replay").lower() == "true"
+    """Whether the response is one that the server had kept under the idempotency key (Source: GS AU)."""
+    return header(headers, "X-Idempotent-Replay").lower() == "true"
 
 
 def parse_retry_after(headers: Mapping[str, str]) -> float | None:
     """Return the seconds that ``Retry-After`` asks for, 0 or more; None if it is absent or makes no sense.
 
-    A date is compared with the answer's own ``Date`` where there is one, so that a wrong clock on
-    this side neither shortens nor stretches the wait.
+    A date is compared with the response's own ``Date``, if it has one, so that a wrong clock of this machine neither
+    shortens nor lengthens the wait.
     """
-    text = _header(headers, "Retry-After").strip()
+    text = header(headers, "Retry-After").strip()
     if _SECONDS.fullmatch(text):
         return min(float(text), LONGEST_RETRY_AFTER)
     moment = _http_date(text)
     if moment is None:
         return None
-    now = _http_date(_header(headers, "Date")) or datetime.now(UTC)
+    now = _http_date(header(headers, "Date")) or datetime.now(UTC)
     return max(0.0, (moment - now).total_seconds())
 
 
@@ -59,19 +60,12 @@ def believed_pause(headers: Mapping[str, str]) -> float | None:
     seconds = parse_retry_after(headers)
     if seconds is None:
         return None
-    text = _header(headers, "Retry-After").strip()
+    text = header(headers, "Retry-After").strip()
     if seconds >= LONGEST_RETRY_AFTER and _SECONDS.fullmatch(text):
         moment = float(text)
-        now = (_http_date(_header(headers, "Date")) or datetime.now(UTC)).timestamp()
+        now = (_http_date(header(headers, "Date")) or datetime.now(UTC)).timestamp()
         seconds = max(0.0, (moment if moment < _MILLISECONDS else moment / 1000) - now)
     return min(seconds, LONGEST_PAUSE)
-
-
-def _header(headers: Mapping[str, str], name: str) -> str:
-    """Look a header up in any case; plain dicts are welcome beside case-insensitive ones."""
-    if isinstance(headers, _CASELESS):
-        return headers.get(name, "")
-    return next((text for key, text in headers.items() if key.lower() == name.lower()), "")
 
 
 def _http_date(text: str) -> datetime | None:

@@ -6,6 +6,8 @@ import hashlib
 from typing import NamedTuple
 
 from kaspi_delivery_async._wire.headers import is_visible_ascii
+from kaspi_delivery_async._wire.order_ids import canonical_order_id
+from kaspi_delivery_async._wire.text import plain
 from kaspi_delivery_async.errors import InvalidRequestError
 
 MAX_KEY_LENGTH = 128
@@ -49,9 +51,10 @@ class KeyAge:
 def create_key(external_order_id: str) -> str:
     """Return the default key of a create: the order id itself where a header can carry it, else a digest of it.
 
-    Cyrillic order ids are normal in Kazakhstan, and HTTP headers are ASCII.
+    Cyrillic order ids are normal in Kazakhstan, and HTTP headers are ASCII. Ids that look the same have the same key.
     """
-    return _carried(external_order_id) or f"order-{_digest(external_order_id)}"
+    order_id = canonical_order_id(external_order_id)
+    return _carried(order_id) or f"order-{_digest(order_id)}"
 
 
 def cancel_key(delivery_id: str) -> str:
@@ -60,7 +63,7 @@ def cancel_key(delivery_id: str) -> str:
 
 
 def checked_key(key: str, *, operation: str) -> str:
-    """Return a caller's key as it is, or raise `InvalidRequestError`."""
+    """Return a caller's key as plain text, or raise `InvalidRequestError`."""
     if not isinstance(key, str) or not _carried(key):
         raise InvalidRequestError(
             "idempotency_key",
@@ -68,7 +71,7 @@ def checked_key(key: str, *, operation: str) -> str:
             "leave it out to have one derived from the request",
             operation=operation,
         )
-    return key
+    return plain(key)
 
 
 def _carried(key: str) -> str | None:

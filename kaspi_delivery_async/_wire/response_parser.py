@@ -1,15 +1,16 @@
-"""What an HTTP answer means: a value, or one typed error with its outcome; pure functions over plain data."""
+"""Reads an HTTP response as a value, or as one typed error with its outcome; pure functions over plain data."""
 
 from __future__ import annotations
 
 import re
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
-import orjson
-
-from kaspi_delivery_async._wire.converter import ConversionError, structure
+from kaspi_delivery_async._wire.body import load_body, unpack
+from kaspi_delivery_async._wire.converter import structure_tolerantly
 from kaspi_delivery_async._wire.headers import believed_pause, is_replay
+from kaspi_delivery_async._wire.order_ids import canonical_order_id
+from kaspi_delivery_async._wire.thorough import ConversionError
 from kaspi_delivery_async.errors import (
     ApiError,
     AuthenticationError,
@@ -32,6 +33,12 @@ T = TypeVar("T")
 
 KEPT_BODY = 64 * 1024
 """Bytes of an unreadable body that its error keeps."""
+
+LONGEST_ID = 4096
+"""Characters of an id that are compared with the one that was asked for."""
+
+KEPT_TEXT = 8 * 1024
+"""Characters of a server's code and message that an error keeps."""
 
 
 _ERRORS: dict[int, tuple[type[ApiError], str]] = {
@@ -66,7 +73,7 @@ _PRINTABLE_CODE = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _DELIVERY_ID = re.compile(rb'"deliveryId"\s*:\s*"([\x21\x23-\x5b\x5d-\x7e]{1,128})"')
 
 
-def read_answer(
+def read_response(
     status: int,
     headers: Mapping[str, str],
     body: bytes,
@@ -74,23 +81,51 @@ def read_answer(
     operation: str,
     result: type[T],
     conflict: type[ConflictError],
+    about: tuple[str, str] | None,
+    changes: bool,
 ) -> T:
-    """Return the answer's value, or raise the `ApiError` or `UnreadableResponseError` that it stands for."""
+    """Return the value of a response, or raise the `ApiError` or `UnreadableResponseError` that it stands for.
+
+    ``about`` is a field and the id that it holds, if the response has it; ``changes`` says whether the operation has
+    an effect on the server.
+    """
     if status // 100 != 2:
         raise _api_error(status, headers, body, operation=operation, conflict=conflict)
+    delivery_id = None
     try:
-        return structure(orjson.loads(body), result)
-    except orjson.JSONDecodeError:
-        problem = "its body is not JSON"
+        values = load_body(headers, body)
+        value = structure_tolerantly(values, result, source=operation)
+        if about is None or _is_about(values, *about):
+            return value
+        problem = f"its {about[0]} is not the one that was asked for"
     except ConversionError as error:
-        problem = f"its body is not the promised {result.__name__} ({error})"
+        body = _unpacked(headers, body)
+        delivery_id = _find_delivery_id(body)
+        problem = f"its body is no {result.__name__} ({error})"
+    advice = "the request was probably carried out, so look the delivery up before sending it again"
     raise UnreadableResponseError(
-        f"the server answered {status}, but {problem}; the request was probably carried out, so look before repeating",
+        f"HTTP {status}, but {problem}; {advice if changes else 'check `base_url`, or try again later'}",
         status=status,
         body=body[:KEPT_BODY],
-        delivery_id=_find_delivery_id(body),
+        delivery_id=delivery_id,
         operation=operation,
     )
+
+
+def _is_about(values: dict[str, object], field: str, wanted: str) -> bool:
+    """Whether the response is about the id that was asked for; one that does not give it back is."""
+    given = values.get(field)
+    if given == wanted or type(given) not in {str, int}:
+        return True
+    text = str(given)
+    return len(text) <= LONGEST_ID and canonical_order_id(text) == canonical_order_id(wanted)
+
+
+def _unpacked(headers: Mapping[str, str], body: bytes) -> bytes:
+    try:
+        return unpack(headers, body)
+    except ConversionError:
+        return body
 
 
 def _find_delivery_id(body: bytes) -> str | None:
@@ -101,7 +136,7 @@ def _find_delivery_id(body: bytes) -> str | None:
 def _api_error(
     status: int, headers: Mapping[str, str], body: bytes, *, operation: str, conflict: type[ConflictError]
 ) -> ApiError:
-    code, message = _error_body(body)
+    code, message = _error_body(headers, body)
     kind, advice = _classify(status, operation, conflict)
     named = f" ({code})" if code and _PRINTABLE_CODE.fullmatch(code) else ""
     client_error = HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR
@@ -131,13 +166,16 @@ def _classify(status: int, operation: str, conflict: type[ConflictError]) -> tup
     return ApiError, "it refused the request"
 
 
-def _error_body(body: bytes) -> tuple[str | None, str | None]:
+def _error_body(headers: Mapping[str, str], body: bytes) -> tuple[str | None, str | None]:
     try:
-        values = orjson.loads(body)
-    except orjson.JSONDecodeError:
+        values = load_body(headers, body)
+    except ConversionError:
         return None, None
     if not isinstance(values, dict):
         return None, None
-    fields = cast("dict[str, Any]", values)
-    code, message = fields.get("code"), fields.get("message")
-    return code if isinstance(code, str) else None, message if isinstance(message, str) else None
+    fields = cast("dict[str, object]", values)
+    return _kept_text(fields.get("code")), _kept_text(fields.get("message"))
+
+
+def _kept_text(value: object) -> str | None:
+    return value[:KEPT_TEXT] if isinstance(value, str) else None

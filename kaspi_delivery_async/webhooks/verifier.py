@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from kaspi_delivery_async._wire.converter import ConversionError, structure
+from kaspi_delivery_async._wire.converter import structure
+from kaspi_delivery_async._wire.thorough import ConversionError
 from kaspi_delivery_async.errors import ConfigurationError, WebhookVerificationError
 from kaspi_delivery_async.models import DeliveryWebhook
 

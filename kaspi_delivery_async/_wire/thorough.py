@@ -1,0 +1,192 @@
+"""Finds everything that is wrong with a value. It takes longer, so it is asked only about values that are wrong."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from kaspi_delivery_async._wire.annotations import (
+    element_of,
+    fields_of,
+    is_model,
+    is_optional,
+    is_tuple,
+    wire_name,
+    without_none,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    Convert = Callable[[Any], Callable[..., Any]]
+    """Returns the function that converts values of a type."""
+
+T = TypeVar("T")
+
+Problem = tuple[str, str]
+"""Path of a value, in wire names, and what is wrong with it."""
+
+NAMED_PROBLEMS = 16
+"""Wrong places that an error names, more than an order has fields; the rest are counted."""
+
+LONGEST_LIST = 10_000
+"""Elements of a list that is read. No list of this API comes near, and millions would block the event loop."""
+
+_LONGEST_NAME = 64
+
+
+class ConversionError(ValueError):
+    """A value does not have the shape of its model; ``problems`` lists where and what, never the value."""
+
+    def __init__(self, problems: Iterable[Problem], *, unnamed: int = 0) -> None:
+        self.problems = tuple(problems)
+        texts = [f"{path}: {problem}" for path, problem in self.problems]
+        if unnamed:
+            texts.append(f"and {unnamed} more")
+        super().__init__("; ".join(texts))
+        self.unnamed = unnamed
+
+
+class WrongTypeError(TypeError):
+    """A value is of another type than the field."""
+
+    def __init__(self, expected: str, value: object) -> None:
+        super().__init__(f"expected {expected}, got {_described(value)}")
+
+
+class Reading:
+    """Builds a model field by field, and takes note of all problems.
+
+    A ``closed`` one refuses unknown fields; in a ``tolerant`` one an optional field that cannot be read is None, and
+    an element that cannot be read is left out of its list.
+    """
+
+    def __init__(self, convert: Convert, *, closed: bool = False, tolerant: bool = False) -> None:
+        self._convert = convert
+        self._closed = closed
+        self._tolerant = tolerant
+        self._problems: list[Problem] = []
+        self._unnamed = 0
+
+    def result(self, value: object, model: type[T]) -> T:
+        """Return the model, or raise `ConversionError` with all that is wrong."""
+        try:
+            result: T = self._read(value, model, "$")
+        except _Unreadable:
+            raise self.error from None
+        return result
+
+    @property
+    def error(self) -> ConversionError:
+        """All problems so far."""
+        return ConversionError(self._problems, unnamed=self._unnamed)
+
+    def _read(self, value: object, annotation: Any, path: str) -> Any:
+        """Return the value, or raise `_Unreadable` after taking note of the reason."""
+        kind = without_none(annotation)
+        if value is None and is_optional(annotation):
+            return None
+        if is_model(kind):
+            return self._model(value, kind, path)
+        if is_tuple(kind):
+            return self._tuple(value, element_of(kind), path)
+        try:
+            return self._convert(kind)(value, kind)
+        except WrongTypeError as error:
+            raise self._unreadable(path, str(error)) from None
+
+    def _model(self, value: object, model: type[Any], path: str) -> Any:
+        if not isinstance(value, Mapping):
+            raise self._unreadable(path, str(WrongTypeError("an object", value)))
+        values = cast("Mapping[object, object]", value)
+        arguments: dict[str, Any] = {}
+        failure: _Unreadable | None = None
+        fields = {wire_name(field): field for field in fields_of(model)}
+        for name, field in fields.items():
+            try:
+                if name in values:
+                    arguments[field.name] = self._read(values[name], field.type, f"{path}.{name}")
+                elif not is_optional(field.type):
+                    raise self._unreadable(f"{path}.{name}", "is missing")
+            except _Unreadable as error:
+                if not (self._tolerant and is_optional(field.type)):
+                    failure = error
+        if self._closed:
+            for unknown in values.keys() - fields.keys():
+                failure = self._unreadable(f"{path}.{_shown(unknown)}", _no_field(unknown, fields))
+        if failure is not None:
+            raise failure
+        return model(**arguments)
+
+    def _tuple(self, value: object, element: Any, path: str) -> tuple[Any, ...]:
+        if not isinstance(value, list):
+            raise self._unreadable(path, str(WrongTypeError("an array", value)))
+        values = cast("list[object]", value)
+        if len(values) > LONGEST_LIST:
+            raise self._unreadable(path, f"holds more than {LONGEST_LIST} elements")
+        read: list[Any] = []
+        failure: _Unreadable | None = None
+        for index, part in enumerate(values):
+            try:
+                read.append(self._read(part, element, f"{path}[{index}]"))
+            except _Unreadable as error:
+                failure = error
+        if failure is not None and not (self._tolerant and read):
+            raise failure
+        return tuple(read)
+
+    def _unreadable(self, path: str, problem: str) -> _Unreadable:
+        if len(self._problems) < NAMED_PROBLEMS:
+            self._problems.append((path, problem))
+        else:
+            self._unnamed += 1
+        return _Unreadable()
+
+
+class _Unreadable(Exception):  # noqa: N818 - it never leaves a `Reading`
+    """A value cannot be read; the reading has taken note of the reason."""
+
+
+def misfits(value: object, annotation: Any, convert: Convert, path: str = "$") -> Iterator[Problem]:
+    """Name every place at or below ``path`` that cannot be written: the deepest ones that explain it."""
+    try:
+        convert(annotation)(value)
+    except WrongTypeError as error:
+        deeper = [misfit for part in _parts(value, annotation, path) for misfit in misfits(*part[:2], convert, part[2])]
+        yield from deeper or [(path, str(error))]
+
+
+def _parts(value: object, annotation: Any, path: str) -> Iterator[tuple[object, Any, str]]:
+    kind = without_none(annotation)
+    if is_model(kind) and isinstance(value, kind):
+        for field in fields_of(kind):
+            yield getattr(value, field.name), field.type, f"{path}.{wire_name(field)}"
+    elif is_tuple(kind) and isinstance(value, tuple):
+        for index, part in enumerate(cast("tuple[object, ...]", value)):
+            yield part, element_of(kind), f"{path}[{index}]"
+
+
+_JSON_NAMES: dict[type, str] = {
+    bool: "a boolean",
+    dict: "an object",
+    float: "a number",
+    int: "a number",
+    list: "an array",
+    str: "a string",
+    type(None): "null",
+}
+
+
+def _described(value: object) -> str:
+    return _JSON_NAMES.get(type(value)) or type(value).__name__
+
+
+def _no_field(name: object, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(str(name)[:_LONGEST_NAME], known, n=1)
+    return f"is no field here; did you mean {near[0]}?" if near else "is no field here"
+
+
+def _shown(name: object) -> str:
+    text = str(name)
+    return text if len(text) <= _LONGEST_NAME and text.isprintable() else f"{text[:_LONGEST_NAME]!r}…"
