@@ -1,4 +1,4 @@
-"""The one clock the sandbox lives by: real, sped up, or driven by hand."""
+"""The sandbox's clock: real time, accelerated, or advanced by hand."""
 
 import asyncio
 import heapq
@@ -8,11 +8,31 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Self
 
+import attrs
+
+from kaspi_delivery_async.sandbox.wire_format import LATEST
+
 DRIVEN_START = 1_718_093_454.0
 """2024-06-11T08:10:54Z: with it, the times of the documented example come out. Source: CD."""
 
 # A timer may fire a hair early by the clock's own arithmetic; it must not be armed again for that hair.
 _GRAIN = 0.001
+
+_TOGETHER = 1.0
+"""Seconds: what falls due within them is started at once when time is advanced by hand, as on a running clock."""
+
+
+@attrs.frozen
+class _Life:
+    """What a clock needs of the sandbox that it runs in."""
+
+    loop: asyncio.AbstractEventLoop
+    drain: Callable[[], Awaitable[None]]
+    moved: Callable[[], None]
+
+
+def _time_of_day() -> float:
+    return time.time()  # looked up at each call: tests replace it
 
 
 class Clock:
@@ -21,12 +41,17 @@ class Clock:
     It runs on the event loop's ``time()``, so a loop with virtual time carries it along. Whatever its pace,
     `advance` moves it ahead by hand.
 
-    What the *client* lives by stays in the client's time, whatever the pace of this clock: the 5 seconds a webhook
-    receiver has, latency and stall faults, ``Retry-After`` and rate limits.
+    What belongs to the *client's* time is not accelerated: the 5 seconds a webhook receiver has, latency and stall
+    faults, ``Retry-After`` and rate limits.
     """
 
     def __init__(
-        self, *, speed: float = 1.0, start: float | None = None, wall: Callable[[], float] = time.time
+        self,
+        *,
+        speed: float = 1.0,
+        start: float | None = None,
+        wall: Callable[[], float] = _time_of_day,
+        wall_stamps: bool | None = None,
     ) -> None:
         """Make a clock that has not begun to run; the sandbox starts it.
 
@@ -34,19 +59,24 @@ class Clock:
             speed: Seconds of this clock per second of the event loop; 0 stands still.
             start: What it shows at the beginning, in Unix seconds; ``None`` for the wall clock's time.
             wall: The wall clock.
+            wall_stamps: Whether webhooks are signed with the wall clock's time, as a receiver with a clock of its own
+                requires; ``None`` signs with this clock's time if it is driven by hand, so that everything repeats.
 
         Raises:
-            ValueError: ``speed`` is negative or not finite.
+            ValueError: ``speed`` is negative or not finite, or ``start`` is not a time before the year 10000.
 
         """
         if not 0 <= speed < math.inf:
-            raise ValueError(f"the speed of a clock is 0 (driven by hand) or a positive number, not {speed!r}")
+            raise ValueError(f"speed: 0 (driven by hand) or a positive number, not {speed!r}")
+        if start is not None and not 0 <= start <= LATEST:
+            raise ValueError(f"start: Unix seconds from 0 to {LATEST:.0f}, not {start!r}")
         self.speed = speed
         self._start = start
         self._wall = wall
-        self._life: tuple[asyncio.AbstractEventLoop, Callable[[], Awaitable[None]]] | None = None
-        self._base = 0.0
-        self._began_at = 0.0
+        self._wall_stamps = speed > 0 if wall_stamps is None else wall_stamps
+        self._life: _Life | None = None
+        self._origin = (0.0, 0.0)
+        """What this clock showed at which time of the event loop; one value, because threads read it."""
         self._due: list[tuple[float, int, Callable[[], None]]] = []
         self._numbers = itertools.count()
         self._timer: asyncio.TimerHandle | None = None
@@ -68,28 +98,29 @@ class Clock:
         return cls(speed=0.0, start=start)
 
     def now(self) -> float:
-        """Tell the time of the sandbox in Unix seconds.
+        """Return the time of the sandbox in Unix seconds.
 
         Raises:
             RuntimeError: The sandbox is not running.
 
         """
-        return self._base + self.speed * (self._running()[0].time() - self._began_at)
+        shown, at = self._origin
+        return shown + self.speed * (self._running().loop.time() - at)
 
     def wall(self) -> float:
-        """Tell the time of day, in Unix seconds, that clients of the sandbox are taken to see."""
+        """Return the time of day, in Unix seconds, that clients of the sandbox are taken to see."""
         return self._wall()
 
     def stamp(self) -> float:
-        """Tell the time to sign a webhook with, in Unix seconds.
+        """Return the time to sign a webhook with, in Unix seconds: the wall clock's, or that of a driven clock.
 
-        A receiver compares it with its own clock, so it is the wall clock's; a driven clock, which exists so that
-        things repeat, gives its own time, and a receiver under test is given `now` to compare with.
+        A receiver compares it with its own clock. With a driven clock, give the receiver under test `now` to compare
+        with, or make the clock with ``wall_stamps=True``.
         """
-        return self.now() if self.speed == 0 else self._wall()
+        return self._wall() if self._wall_stamps else self.now()
 
     def call_at(self, when: float, callback: Callable[[], None]) -> None:
-        """Have something done when the clock shows ``when``; things due at one time are done in the order of asking."""
+        """Call something when the clock shows ``when``; things due at one time are called in the order of asking."""
         entry = (when, next(self._numbers), callback)
         heapq.heappush(self._due, entry)
         if self._due[0] is entry:
@@ -98,30 +129,46 @@ class Clock:
     async def advance(self, seconds: float) -> None:
         """Move ahead by hand, doing everything that falls due, in order.
 
-        It returns when all of it has settled: webhooks are answered, or have failed and wait for their next attempt.
-        So a receiver must not await it.
+        It returns when the webhook attempts that fell due have ended, or failed and wait for their next time. So a
+        receiver must not await it.
 
         Raises:
-            ValueError: ``seconds`` is negative or not finite.
+            ValueError: ``seconds`` is negative or not finite, or leads beyond the year 9999.
             RuntimeError: The sandbox is not running.
 
         """
         if not 0 <= seconds < math.inf:
             raise ValueError(f"a clock advances by 0 or more seconds, not by {seconds!r}")
-        _, settle = self._running()
+        life = self._running()
         async with self._advancing:
             target = self.now() + seconds
-            await settle()
+            if target > LATEST:
+                raise ValueError(f"a clock does not advance beyond the year 9999, as {seconds!r} seconds would")
+            await life.drain()
             while self._due and self._due[0][0] <= target:
-                when, _, callback = heapq.heappop(self._due)
-                self._jump_to(when)
-                callback()
-                await settle()
+                horizon = min(target, self._due[0][0] + _TOGETHER)
+                while self._due and self._due[0][0] <= horizon:
+                    when, _, callback = heapq.heappop(self._due)
+                    self._jump_to(when)
+                    callback()
+                await life.drain()
             self._jump_to(target)
             self._arm()
+        life.moved()
 
-    def begin(self, *, settle: Callable[[], Awaitable[None]], not_before: float | None = None) -> None:
-        """Start to run. The sandbox calls this; ``settle`` waits for everything under way to end.
+    def begin(
+        self,
+        *,
+        drain: Callable[[], Awaitable[None]],
+        moved: Callable[[], None],
+        not_before: float | None = None,
+    ) -> None:
+        """Start to run. The sandbox calls this.
+
+        Args:
+            drain: Waits for the webhook attempts that have been started.
+            moved: Called after the clock was advanced by hand.
+            not_before: What the clock showed when the sandbox last ran.
 
         Raises:
             RuntimeError: Another running sandbox already uses this clock.
@@ -130,12 +177,10 @@ class Clock:
         if self._life is not None:
             raise RuntimeError("this clock already belongs to a running sandbox: give each its own Clock")
         loop = asyncio.get_running_loop()
-        self._life = loop, settle
+        self._life = _Life(loop, drain, moved)
         self._advancing = asyncio.Lock()
-        self._began_at = loop.time()
-        self._base = self._wall() if self._start is None else self._start
-        if not_before is not None:
-            self._base = max(self._base, not_before)
+        start = self._wall() if self._start is None else self._start
+        self._origin = (start if not_before is None else max(start, not_before), loop.time())
 
     def forget(self) -> None:
         """Drop everything that was to be done."""
@@ -147,14 +192,14 @@ class Clock:
         self.forget()
         self._life = None
 
-    def _running(self) -> tuple[asyncio.AbstractEventLoop, Callable[[], Awaitable[None]]]:
+    def _running(self) -> _Life:
         if self._life is None:
             raise RuntimeError("the sandbox is not running: its clock starts with `async with Sandbox(...)`")
         return self._life
 
     def _jump_to(self, when: float) -> None:
         if when > self.now():
-            self._base, self._began_at = when, self._running()[0].time()
+            self._origin = (when, self._running().loop.time())
 
     def _arm(self) -> None:
         if self._timer is not None:
@@ -162,7 +207,7 @@ class Clock:
             self._timer = None
         if self._life is not None and self._due and self.speed > 0:
             wait = max(0.0, (self._due[0][0] - self.now()) / self.speed)
-            self._timer = self._life[0].call_later(wait, self._run_due)
+            self._timer = self._life.loop.call_later(wait, self._run_due)
 
     def _run_due(self) -> None:
         horizon = self.now() + _GRAIN

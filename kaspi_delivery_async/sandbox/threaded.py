@@ -16,22 +16,21 @@ T = TypeVar("T")
 class ThreadedSandbox(Sandbox):
     """A `Sandbox` that serves from its own thread; use it as ``with ThreadedSandbox() as sandbox:``.
 
-    Its coroutines may be awaited on any asyncio event loop, and `run` carries one out without a
-    loop. Time is real; ``clock.advance`` moves it ahead.
+    ``async with``, or `start` and `stop`, do the same. Its coroutines may be awaited on any asyncio event loop, and
+    `run` carries one out without a loop.
     """
 
-    def __init__(self, **settings: Any) -> None:
-        """Describe a sandbox; it takes what `Sandbox` takes, but for ``clock``."""
-        self._home = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._home.run_forever, name="kaspi-sandbox", daemon=True)
-        super().__init__(clock=_ReachableClock(self._home), **settings)
+    def __init__(self, *, clock: Clock | None = None, **settings: Any) -> None:
+        """Describe a sandbox; it takes what `Sandbox` takes."""
+        self._home = _Home()
+        super().__init__(clock=_ReachableClock(clock or Clock.real(), self._home), **settings)
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        self._home.begin()
         try:
-            self.run(self.start())
+            self.run(super().start())
         except BaseException:
-            self._end_thread()
+            self._home.end()
             raise
         return self
 
@@ -39,42 +38,98 @@ class ThreadedSandbox(Sandbox):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            self.run(self.stop())
+            self.run(super().stop())
         finally:
-            self._end_thread()
+            self._home.end()
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Carry out a coroutine on the sandbox's event loop and wait for it."""
-        return asyncio.run_coroutine_threadsafe(coroutine, self._home).result()
+        """Carry out a coroutine on the sandbox's event loop and wait for it.
+
+        Raises:
+            RuntimeError: The sandbox is not running.
+
+        """
+        return self._home.submit(coroutine).result()
+
+    async def start(self) -> None:
+        """Do as `Sandbox.start`, in a thread of its own."""
+        self._home.begin()
+        try:
+            await self._home.carry_out(super().start())
+        except BaseException:
+            await asyncio.to_thread(self._home.end)
+            raise
+
+    async def stop(self) -> None:
+        """Do as `Sandbox.stop`, and end the thread."""
+        if self._home.is_running:
+            try:
+                await self._home.carry_out(super().stop())
+            finally:
+                await asyncio.to_thread(self._home.end)
 
     async def advance(self, delivery_id: str, status: str, *, notes: str | None = None) -> DeliveryRecord:
         """Do as `Sandbox.advance`."""
-        return await _at(self._home, super().advance(delivery_id, status, notes=notes))
+        return await self._home.carry_out(super().advance(delivery_id, status, notes=notes))
+
+    async def resend(self, event_id: str) -> None:
+        """Do as `Sandbox.resend`."""
+        await self._home.carry_out(super().resend(event_id))
 
     async def drain_webhooks(self) -> None:
         """Do as `Sandbox.drain_webhooks`."""
-        await _at(self._home, super().drain_webhooks())
+        await self._home.carry_out(super().drain_webhooks())
 
     async def reset(self) -> None:
         """Do as `Sandbox.reset`."""
-        await _at(self._home, super().reset())
+        await self._home.carry_out(super().reset())
 
-    def _end_thread(self) -> None:
-        self._home.call_soon_threadsafe(self._home.stop)
-        self._thread.join()
-        self._home.close()
+
+class _Home:
+    """The thread of a sandbox, and its event loop."""
+
+    def __init__(self) -> None:
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+
+    @property
+    def is_running(self) -> bool:
+        return self._loop is not None
+
+    def begin(self) -> None:
+        if self._thread is not None:
+            raise RuntimeError("a sandbox starts once: make a new one (state_file keeps the state)")
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="kaspi-sandbox", daemon=True)
+        self._thread.start()
+
+    def end(self) -> None:
+        loop, self._loop = self._loop, None
+        if loop is not None and self._thread is not None:
+            loop.call_soon_threadsafe(loop.stop)
+            self._thread.join()
+            loop.close()
+
+    def submit(self, coroutine: Coroutine[Any, Any, T]) -> "asyncio.Future[T] | Any":
+        if self._loop is None:
+            coroutine.close()
+            raise RuntimeError("the sandbox is not running: use `with ThreadedSandbox(...)`")
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+
+    async def carry_out(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Await a coroutine of the sandbox on whatever event loop is running."""
+        if asyncio.get_running_loop() is self._loop:
+            return await coroutine
+        result: T = await asyncio.wrap_future(self.submit(coroutine))
+        return result
 
 
 class _ReachableClock(Clock):
-    def __init__(self, home: asyncio.AbstractEventLoop) -> None:
-        super().__init__()
+    """A clock like another one, which any thread may advance."""
+
+    def __init__(self, like: Clock, home: _Home) -> None:
+        self.__dict__.update(like.__dict__)
         self._home = home
 
     async def advance(self, seconds: float) -> None:
-        await _at(self._home, super().advance(seconds))
-
-
-async def _at(home: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, T]) -> T:
-    if asyncio.get_running_loop() is home:
-        return await coroutine
-    return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(coroutine, home))
+        await self._home.carry_out(super().advance(seconds))

@@ -2,6 +2,7 @@
 
 import datetime
 import json
+import random
 import re
 from collections.abc import Iterable
 from typing import cast
@@ -9,6 +10,12 @@ from typing import cast
 import orjson
 
 _DEEPEST = 128
+
+LATEST = 253_402_300_799.0
+"""The last second of the year 9999, in Unix time: what comes later cannot be written."""
+
+_GAPS = ("", " ", "  ", "\n", "\t", "\n    ", "\r\n")
+_LONGEST_TO_VARY = 1000  # characters; longer texts are written plainly, because varying them takes its time
 
 # orjson turns integers beyond 64 bits into floats; no bound is documented, so they must stay what they are.
 _LONG_INTEGER = re.compile(rb"\d{19}")
@@ -41,6 +48,37 @@ def canonical(value: object) -> bytes:
     return _write(value, orjson.OPT_SORT_KEYS)
 
 
+def dumps_irregularly(value: object, *, seed: str) -> bytes:
+    """Write a value as JSON that no other writer gives back byte for byte: blanks and escapes come and go.
+
+    A receiver that checks a signature must do so over the bytes that came. One that parses them and writes them anew
+    finds out here.
+    """
+    return _irregular(value, random.Random(seed)).encode()
+
+
+def _irregular(value: object, draw: random.Random) -> str:
+    if isinstance(value, dict):
+        members = [
+            f"{draw.choice(_GAPS)}{json.dumps(name)}{draw.choice(_GAPS)}:{draw.choice(_GAPS)}{_irregular(member, draw)}"
+            for name, member in cast("dict[str, object]", value).items()
+        ]
+        return "{" + ",".join(members) + draw.choice(_GAPS) + "}"
+    if isinstance(value, str) and 0 < len(value) <= _LONGEST_TO_VARY:
+        characters = [_escaped(each) if draw.random() < 1 / 16 else _plain(each) for each in value]
+        return f'"{_escaped(value[0])}{"".join(characters[1:])}"'
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _escaped(character: str) -> str:
+    plain = json.dumps(character)[1:-1]
+    return plain if plain[0] == "\\" else f"\\u{ord(character):04x}"
+
+
+def _plain(character: str) -> str:
+    return json.dumps(character, ensure_ascii=False)[1:-1]
+
+
 def _write(value: object, option: int) -> bytes:
     try:
         return orjson.dumps(value, option=option)
@@ -63,4 +101,4 @@ def _children(value: object) -> Iterable[object]:
 
 def rfc3339(at: float) -> str:
     """Write a time as the API does, such as ``2024-06-11T10:10:54Z``. Source: CD."""
-    return datetime.datetime.fromtimestamp(int(at), datetime.UTC).isoformat()[:-6] + "Z"
+    return datetime.datetime.fromtimestamp(int(min(at, LATEST)), datetime.UTC).isoformat()[:-6] + "Z"

@@ -131,7 +131,7 @@ def test_a_file_that_is_not_open_says_so(file: Path) -> None:
     storage = SqliteStorage(file)
     storage.close()
     with pytest.raises(RuntimeError, match="only while the sandbox runs"):
-        storage.clear()
+        storage.commit(0.0)
 
 
 async def test_a_clock_in_use_leaves_the_file_closed(file: Path) -> None:

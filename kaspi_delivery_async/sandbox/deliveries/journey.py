@@ -45,7 +45,7 @@ class Journey:
 
 
 def leg_seconds(journey: Journey, *, seed: int, delivery_id: str, status: str) -> float | None:
-    """Tell how long a delivery stays in a status, ``None`` where it stays for good."""
+    """Return how long a delivery stays in a status, ``None`` where it stays for good."""
     bounds = journey.legs().get(status)
     if bounds is None:
         return None
@@ -54,7 +54,7 @@ def leg_seconds(journey: Journey, *, seed: int, delivery_id: str, status: str) -
 
 
 def promises(journey: Journey | None) -> tuple[float, float]:
-    """Tell within how many seconds the pickup and the delivery are promised; a journey always keeps them."""
+    """Return within how many seconds the pickup and the delivery are promised; a journey always keeps them."""
     if journey is None:
         return PICKUP_PROMISE, DELIVERY_PROMISE
     pickup = journey.accept[1] + journey.pickup[1]

@@ -1,10 +1,10 @@
-"""The life of a delivery as data: its statuses, the moves between them, and the events that tell of them."""
+"""The life of a delivery as data: its statuses, the moves between them, and the events that report them."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
 
 SEQUENCE = ("created", "accepted", "in_transit", "out_for_delivery", "delivered")
-"""The way of a delivery that arrives. Source: GS, CD."""
+"""The statuses of a delivery that arrives, in order. Source: GS, CD."""
 
 CANCELLED = "cancelled"
 
@@ -14,7 +14,7 @@ CANCELLABLE = frozenset({"created", "accepted"})
 STATUSES = (*SEQUENCE, CANCELLED)
 
 EVENT_TYPES: Mapping[str, str] = MappingProxyType({status: f"delivery.{status}" for status in STATUSES})
-"""The event that tells of each status. Source: WE, WH."""
+"""The event that reports each status. Source: WE, WH."""
 
 
 class ImpossibleMoveError(ValueError):

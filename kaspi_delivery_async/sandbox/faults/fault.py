@@ -5,6 +5,7 @@ import math
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
+from urllib.parse import unquote
 
 import attrs
 
@@ -16,66 +17,109 @@ EVERY_EVENT = "webhook"
 
 
 class FaultKind(enum.StrEnum):
-    """What goes wrong: the first group with a request, the second with a webhook attempt."""
+    """What goes wrong with a request or a webhook attempt; `fault_help` says what each kind does."""
 
     LATENCY = "latency"
-    """The request is handled ``seconds`` late, even if the client has gone by then."""
     STALL = "stall"
-    """The request is never handled nor answered; after ``seconds``, if given, its connection is reset."""
     DROP_BEFORE = "drop-before"
-    """The connection is reset before the request is handled."""
     COMMIT_THEN_DROP = "commit-then-drop"
-    """The request is handled, then the connection is reset instead of the answer."""
+    COMMIT_THEN_STALL = "commit-then-stall"
     TRUNCATE = "truncate"
-    """The request is handled, then the connection is closed in the middle of the answer's body."""
     STATUS = "status"
-    """The request is not handled but answered with ``status``."""
     RATE_LIMIT = "rate-limit"
-    """Requests beyond ``rate`` per second are answered 429 with ``Retry-After``; it fires only on those."""
+    WITHOUT = "without"
+    UNKNOWN_STATUS = "unknown-status"
 
     DUPLICATE = "duplicate"
-    """The attempt is sent twice at once."""
     REORDER = "reorder"
-    """The attempt waits until the delivery's next event has been sent, ``seconds`` at most."""
     DELAY = "delay"
-    """The attempt is sent ``seconds`` late."""
     DROP = "drop"
-    """The attempt is lost on the way; like any unanswered one it is followed by the next."""
     BAD_SIGNATURE = "bad-signature"
-    """The signature is made with a wrong secret."""
     CLOCK_SKEW = "clock-skew"
-    """The timestamp is ``seconds`` ahead (behind, if negative), and properly signed."""
+    UNKNOWN_EVENT = "unknown-event"
 
 
-_WEBHOOK_KINDS = frozenset(tuple(FaultKind)[tuple(FaultKind).index(FaultKind.DUPLICATE) :])
+WEBHOOK_KINDS = frozenset({
+    FaultKind.DUPLICATE, FaultKind.REORDER, FaultKind.DELAY, FaultKind.DROP, FaultKind.BAD_SIGNATURE,
+    FaultKind.CLOCK_SKEW, FaultKind.UNKNOWN_EVENT,
+})  # fmt: skip
+"""The kinds that happen to webhook attempts; all others happen to requests."""
 
-_OWN_SETTINGS: Mapping[FaultKind, Mapping[str, Any]] = MappingProxyType({
+OWN_SETTINGS: Mapping[FaultKind, Mapping[str, Any]] = MappingProxyType({
     FaultKind.LATENCY: {"seconds": 1.0},
     FaultKind.STALL: {"seconds": None},
+    FaultKind.COMMIT_THEN_STALL: {"seconds": None},
     FaultKind.STATUS: {
         "status": 503, "retry_after": None, "retry_after_as": "seconds", "body": "json", "replay": False,
     },
-    FaultKind.RATE_LIMIT: {"rate": None, "burst": None},
+    FaultKind.RATE_LIMIT: {"rate": None, "burst": None, "retry_after_as": "seconds"},
+    FaultKind.WITHOUT: {"field": "eta"},
+    FaultKind.UNKNOWN_STATUS: {"value": "returned_to_sender"},
     FaultKind.REORDER: {"seconds": 30.0},
     FaultKind.DELAY: {"seconds": 60.0},
     FaultKind.CLOCK_SKEW: {"seconds": 600.0},
+    FaultKind.UNKNOWN_EVENT: {"value": "returned_to_sender"},
 })  # fmt: skip
+"""The settings that a kind has, beside those of every fault, with their defaults."""
 
 
 class FaultError(ValueError):
     """A fault that makes no sense, or a text that is none."""
 
 
-def _kind(value: str) -> FaultKind:
-    try:
-        return FaultKind(value)
-    except ValueError:
-        raise FaultError(f"{value!r} is no kind of fault; known are {', '.join(FaultKind)}") from None
+def _is_finite(value: float) -> bool:
+    return math.isfinite(value)
+
+
+def _is_name(value: str) -> bool:
+    return value != "" and value.isprintable()
+
+
+def _flag(text: str) -> bool:
+    if text not in {"true", "false"}:
+        raise ValueError(text)
+    return text == "true"
 
 
 @attrs.frozen
+class _Setting:
+    """How a setting is read from text, which values it takes, and how to say so."""
+
+    read: Callable[[str], Any]
+    accepts: Callable[[Any], bool]
+    expected: str
+
+
+_SETTINGS: Mapping[str, _Setting] = MappingProxyType({
+    "count": _Setting(int, lambda count: isinstance(count, int) and count >= 1, "a whole number from 1"),
+    "order": _Setting(unquote, _is_name, "an externalOrderId"),
+    "key": _Setting(unquote, _is_name, "an idempotency key"),
+    "seconds": _Setting(float, _is_finite, "a finite number"),
+    "status": _Setting(int, lambda status: 400 <= status <= 599, "400 to 599"),
+    "retry_after": _Setting(int, lambda seconds: seconds >= 0, "whole seconds from 0"),
+    "retry_after_as": _Setting(str, {"seconds", "date"}.__contains__, "seconds or date"),
+    "body": _Setting(str, {"json", "html", "empty"}.__contains__, "json, html or empty"),
+    "replay": _Setting(_flag, lambda flag: isinstance(flag, bool), "true or false"),
+    "rate": _Setting(float, lambda rate: 0 < rate < math.inf, "requests per second, more than 0"),
+    "burst": _Setting(float, lambda burst: 1 <= burst < math.inf, "a number from 1"),
+    "field": _Setting(unquote, _is_name, "the name of a field"),
+    "value": _Setting(unquote, _is_name, "a status"),
+})  # fmt: skip
+"""Every setting, in the order in which they are written."""
+
+_COMMON = ("count", "order", "key")
+_TEXTS = frozenset({"order", "key", "field", "value"})
+
+
+def _own(kind: FaultKind) -> Mapping[str, Any]:
+    return OWN_SETTINGS.get(kind, {})
+
+
+@attrs.frozen(init=False)
 class Fault:
     """Something that goes wrong, for a share of the requests or attempts it is aimed at, or a number of times.
+
+    ``Fault("create", "status", status=503, count=2)``. A setting that is ``None`` has its kind's default.
 
     Raises:
         FaultError: A part is unknown, out of range, or does not belong to this kind.
@@ -85,120 +129,78 @@ class Fault:
     target: str
     """``create``, ``get``, ``cancel``, ``test-webhook``, or ``*`` for any of them; ``webhook`` for every event or the
     type of one, such as ``delivery.accepted``."""
-    kind: FaultKind = attrs.field(converter=_kind)
-    probability: float = attrs.field(default=1.0, kw_only=True)
+    kind: FaultKind
+    probability: float
     """More than 0, at most 1."""
-    count: int | None = attrs.field(default=None, kw_only=True)
+    count: int | None
     """How often it happens; ``None`` for as long as it is there."""
-    seconds: float | None = attrs.field(default=None, kw_only=True)
-    """Of latency and stall, in the client's time; of delay, reorder and clock-skew, on the sandbox clock."""
-    status: int | None = attrs.field(default=None, kw_only=True)
-    """400 to 599; 503 unless given."""
-    retry_after: int | None = attrs.field(default=None, kw_only=True)
-    """Whole seconds to tell in ``Retry-After``; no such header if ``None``."""
-    retry_after_as: str | None = attrs.field(default=None, kw_only=True)
+    order: str | None = attrs.field(repr=False)
+    """The ``externalOrderId`` that it is aimed at; ``None`` for any."""
+    key: str | None = attrs.field(repr=False)
+    """The idempotency key that it is aimed at; ``None`` for any."""
+    seconds: float | None
+    """Of latency and stalls, in the client's time; of delay, reorder and clock-skew, on the sandbox clock."""
+    status: int | None
+    """400 to 599."""
+    retry_after: int | None
+    """Whole seconds in ``Retry-After``; no such header if ``None``."""
+    retry_after_as: str | None
     """``seconds`` or ``date``."""
-    body: str | None = attrs.field(default=None, kw_only=True)
-    """``json`` or ``html``."""
-    replay: bool | None = attrs.field(default=None, kw_only=True)
-    """Whether the answer claims to be a replay (``X-Idempotent-Replay``)."""
-    rate: float | None = attrs.field(default=None, kw_only=True)
+    body: str | None
+    """``json``, ``html`` or ``empty``."""
+    replay: bool | None
+    """Whether the response claims to be a replay (``X-Idempotent-Replay``)."""
+    rate: float | None
     """Requests per second of the client's time."""
-    burst: float | None = attrs.field(default=None, kw_only=True)
+    burst: float | None
     """Requests that may come at once; as many as ``rate`` allows in a second, and at least 1, unless given."""
+    field: str | None
+    """What the response lacks."""
+    value: str | None
+    """The unknown status."""
 
-    def __attrs_post_init__(self) -> None:
-        own = _OWN_SETTINGS.get(self.kind, {})
-        for name in _SETTINGS:
-            if getattr(self, name) is None:
-                object.__setattr__(self, name, own.get(name))
-            elif name not in own:
-                raise FaultError(f"a {self.kind} fault has no {name.replace('_', '-')}")
-        self._check()
+    def __init__(self, target: str, kind: FaultKind | str, *, probability: float = 1.0, **settings: Any) -> None:
+        known = _kind(kind)
+        self.__attrs_init__(  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
+            target=_target(target, known),
+            kind=known,
+            probability=_probability(probability),
+            **_completed(known, settings),
+        )
 
     def __str__(self) -> str:
         """Write the fault as `parse_fault` reads it."""
-        own = _OWN_SETTINGS.get(self.kind, {})
         parts = [self.target, str(self.kind)]
         if self.probability != 1:
             parts.append(repr(self.probability))
-        for name in ("count", *_SETTINGS):
+        for name in _SETTINGS:
             value = getattr(self, name)
-            if value is not None and value != own.get(name):
-                parts.append(f"{name.replace('_', '-')}={str(value).lower()}")
+            if value is not None and value != _own(self.kind).get(name):
+                parts.append(f"{name.replace('_', '-')}={_written(name, value)}")
         return ":".join(parts)
 
     @property
     def is_for_webhooks(self) -> bool:
         """Whether it happens to webhook attempts rather than to requests."""
-        return self.kind in _WEBHOOK_KINDS
+        return self.kind in WEBHOOK_KINDS
 
-    def matches(self, target: str) -> bool:
-        """Whether it is aimed at an operation or an event type."""
+    def matches(self, target: str, *, order: str | None = None, key: str | None = None) -> bool:
+        """Whether it is aimed at an operation or an event type, of an order and under a key."""
         everything = EVERY_OPERATION if target in OPERATIONS else EVERY_EVENT
-        return self.target in {target, everything}
-
-    def _check(self) -> None:
-        targets = (
-            (EVERY_EVENT, *lifecycle.EVENT_TYPES.values()) if self.is_for_webhooks else (EVERY_OPERATION, *OPERATIONS)
+        return (
+            self.target in {target, everything}
+            and (self.order is None or self.order == order)
+            and (self.key is None or self.key == key)
         )
-        if self.target not in targets:
-            raise FaultError(f"a {self.kind} fault is aimed at one of {', '.join(targets)}, not at {self.target!r}")
-        if not 0 < self.probability <= 1:
-            raise FaultError(f"probability: more than 0, at most 1, not {self.probability!r}")
-        if self.count is not None and self.count < 1:
-            raise FaultError(f"count: at least 1, not {self.count!r}")
-        lowest = -math.inf if self.kind is FaultKind.CLOCK_SKEW else 0.0
-        if self.seconds is not None and (not math.isfinite(self.seconds) or self.seconds < lowest):
-            raise FaultError(f"seconds: a finite number{'' if lowest else ' from 0'}, not {self.seconds!r}")
-        if self.status is not None and not 400 <= self.status <= 599:
-            raise FaultError(f"status: 400 to 599, not {self.status!r}")
-        if self.retry_after is not None and self.retry_after < 0:
-            raise FaultError(f"retry-after: whole seconds from 0, not {self.retry_after!r}")
-        if self.retry_after_as not in {None, "seconds", "date"}:
-            raise FaultError(f"retry-after-as: seconds or date, not {self.retry_after_as!r}")
-        if self.body not in {None, "json", "html"}:
-            raise FaultError(f"body: json or html, not {self.body!r}")
-        if self.kind is FaultKind.RATE_LIMIT:
-            self._check_rate()
-
-    def _check_rate(self) -> None:
-        if self.rate is None or not 0 < self.rate < math.inf:
-            raise FaultError(f"rate: requests per second, more than 0, not {self.rate!r}")
-        if self.burst is None:
-            object.__setattr__(self, "burst", max(1.0, self.rate))
-        elif not 1 <= self.burst < math.inf:
-            raise FaultError(f"burst: at least 1, not {self.burst!r}")
-
-
-_SETTINGS = ("seconds", "status", "retry_after", "retry_after_as", "body", "replay", "rate", "burst")
-
-
-def _flag(text: str) -> bool:
-    if text not in {"true", "false"}:
-        raise ValueError(text)
-    return text == "true"
-
-
-_READERS: Mapping[str, Callable[[str], Any]] = MappingProxyType({
-    "count": int,
-    "seconds": float,
-    "status": int,
-    "retry_after": int,
-    "retry_after_as": str,
-    "body": str,
-    "replay": _flag,
-    "rate": float,
-    "burst": float,
-})  # fmt: skip
 
 
 def parse_fault(text: str) -> Fault:
     """Read a fault written as ``TARGET:KIND[:PROBABILITY][:NAME=VALUE]...``.
 
     Examples: ``create:commit-then-drop:0.05``, ``*:latency:seconds=0.2``, ``get:503:0.1:body=html:count=3``,
-    ``create:429:retry-after=2``, ``*:rate-limit:rate=50``, ``delivery.accepted:drop``. A number as the kind is short
-    for ``status`` with that status.
+    ``create:429:retry-after=2``, ``*:rate-limit:rate=50``, ``delivery.accepted:drop``, ``create:503:order=order-742``.
+    A number as the kind is short for ``status`` with that status. In a value, ``%3A`` stands for a colon and ``%25``
+    for a percent sign.
 
     Raises:
         FaultError: The text is no such thing; the message says where.
@@ -214,12 +216,60 @@ def parse_fault(text: str) -> Fault:
     if settings and "=" not in settings[0]:
         values["probability"] = _read(float, settings.pop(0), "probability")
     for setting in settings:
-        wire_name, separator, value = setting.partition("=")
-        name = wire_name.replace("-", "_")
-        if not separator or name not in _READERS or name in values:
-            raise FaultError(f"{setting!r} in {text!r}: expected NAME=VALUE with a name given once of {_names()}")
-        values[name] = _read(_READERS[name], value, wire_name)
+        written, separator, value = setting.partition("=")
+        name = written.replace("-", "_")
+        if not separator or name not in _SETTINGS or name in values:
+            expected = ", ".join(wire_name(known) for known in _SETTINGS)
+            raise FaultError(f"{setting!r} in {text!r}: expected NAME=VALUE with a name given once of {expected}")
+        values[name] = _read(_SETTINGS[name].read, value, written)
     return Fault(target, kind, **values)
+
+
+def _kind(value: str) -> FaultKind:
+    try:
+        return FaultKind(value)
+    except ValueError:
+        raise FaultError(f"{value!r} is no kind of fault; known are {', '.join(FaultKind)}") from None
+
+
+def _target(target: str, kind: FaultKind) -> str:
+    webhooks = kind in WEBHOOK_KINDS
+    targets = (EVERY_EVENT, *lifecycle.EVENT_TYPES.values()) if webhooks else (EVERY_OPERATION, *OPERATIONS)
+    if target not in targets:
+        raise FaultError(f"a {kind} fault is aimed at one of {', '.join(targets)}, not at {target!r}")
+    return target
+
+
+def _probability(value: float) -> float:
+    if not 0 < value <= 1:
+        raise FaultError(f"probability: more than 0, at most 1, not {value!r}")
+    return value
+
+
+def _completed(kind: FaultKind, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Check the settings that were given and add the defaults of the kind."""
+    own = _own(kind)
+    allowed = {*_COMMON, *own} - ({"key"} if kind in WEBHOOK_KINDS else set[str]())
+    for name, value in given.items():
+        if value is not None and name not in allowed:
+            raise FaultError(f"a {kind} fault has no {wire_name(name)}")
+    settings = {**dict.fromkeys(_SETTINGS), **own, **{name: each for name, each in given.items() if each is not None}}
+    for name, value in settings.items():
+        if value is not None and not _accepts(name, value, kind):
+            raise FaultError(f"{wire_name(name)}: {_SETTINGS[name].expected}, not {value!r}")
+    if kind is FaultKind.RATE_LIMIT:
+        if settings["rate"] is None:
+            raise FaultError("rate: a rate-limit fault requires the requests per second, such as rate=50")
+        settings["burst"] = settings["burst"] or max(1.0, settings["rate"])
+    return settings
+
+
+def _accepts(name: str, value: Any, kind: FaultKind) -> bool:
+    try:
+        accepted = _SETTINGS[name].accepts(value)
+    except (TypeError, AttributeError):
+        return False
+    return accepted and (name != "seconds" or value >= 0 or kind is FaultKind.CLOCK_SKEW)
 
 
 def _read(reader: Callable[[str], Any], text: str, name: str) -> Any:
@@ -229,5 +279,12 @@ def _read(reader: Callable[[str], Any], text: str, name: str) -> Any:
         raise FaultError(f"{name}: {text!r} is no value for it") from None
 
 
-def _names() -> str:
-    return ", ".join(name.replace("_", "-") for name in _READERS)
+def _written(name: str, value: object) -> str:
+    if name in _TEXTS:
+        return str(value).replace("%", "%25").replace(":", "%3A")
+    return str(value).lower()
+
+
+def wire_name(name: str) -> str:
+    """Return the name of a setting in the text form."""
+    return name.replace("_", "-")

@@ -1,12 +1,17 @@
 """Which fault happens next: a pure decision, and the list that holds what may still happen."""
 
 import asyncio
+import math
 import random
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable, Hashable, Iterator
 
 import attrs
 
-from kaspi_delivery_async.sandbox.faults.fault import Fault, parse_fault
+from kaspi_delivery_async.sandbox.faults.fault import Fault, FaultKind, parse_fault
+
+_DELAYS = frozenset({FaultKind.LATENCY, FaultKind.DELAY})
+"""Kinds that go together with another fault."""
 
 
 @attrs.frozen
@@ -19,6 +24,8 @@ class ArmedFault:
     tokens: float
     """Of a rate limit: the requests that could come at once, as of ``at``."""
     at: float = 0.0
+    number: int = 0
+    """Names it among the faults of its sandbox."""
 
 
 @attrs.frozen
@@ -27,16 +34,40 @@ class Happening:
 
     fault: Fault
     wait: float = 0.0
-    """Of a rate limit: seconds until the next request may be made."""
+    """Seconds until the next request may be made, where that is not a setting of the fault."""
+    delay: Fault | None = None
+    """A latency or delay that comes with it."""
+
+    @property
+    def text(self) -> str:
+        """The text form of everything that happens."""
+        return str(self.fault) if self.delay is None else f"{self.delay} + {self.fault}"
+
+    @property
+    def seconds(self) -> float:
+        """Seconds by which it is late."""
+        late = self.fault if self.fault.kind in _DELAYS else self.delay
+        return (late and late.seconds) or 0.0
+
+    @property
+    def retry_after(self) -> int | None:
+        """Whole seconds to name in ``Retry-After``."""
+        return max(1, math.ceil(self.wait)) if self.wait > 0 else self.fault.retry_after
 
 
-def arm(fault: Fault) -> ArmedFault:
+def arm(fault: Fault, number: int = 0) -> ArmedFault:
     """Make a fault ready to happen."""
-    return ArmedFault(fault, fault.count, fault.burst or 0.0)
+    return ArmedFault(fault, fault.count, fault.burst or 0.0, number=number)
 
 
 def decide(
-    armed: tuple[ArmedFault, ...], target: str, *, now: float, draw: Callable[[], float]
+    armed: tuple[ArmedFault, ...],
+    target: str,
+    *,
+    now: float,
+    draw: Callable[[], float],
+    order: str | None = None,
+    key: str | None = None,
 ) -> tuple[Happening | None, tuple[ArmedFault, ...]]:
     """Decide which fault happens to a request or attempt: the first whose turn it is, in the order they were added.
 
@@ -44,7 +75,9 @@ def decide(
         armed: What may happen.
         target: The operation or event type.
         now: The client's time in seconds, for rate limits.
-        draw: Gives a random number in [0, 1).
+        draw: Returns a random number in [0, 1).
+        order: The order that it is about, if known.
+        key: Its idempotency key.
 
     Returns:
         What happens, if anything, and what may happen afterwards.
@@ -52,7 +85,10 @@ def decide(
     """
     after = list(armed)
     for position, one in enumerate(armed):
-        if not one.fault.matches(target) or (one.fault.probability < 1 and draw() >= one.fault.probability):
+        fault = one.fault
+        if not fault.matches(target, order=order, key=key) or (
+            fault.probability < 1 and draw() >= fault.probability
+        ):  # fmt: skip
             continue
         happening, after[position] = _fire(one, now)
         if happening is not None:
@@ -73,13 +109,32 @@ def _fire(armed: ArmedFault, now: float) -> tuple[Happening | None, ArmedFault]:
     return Happening(fault, wait), attrs.evolve(armed, left=left)
 
 
+@attrs.define
+class _Closed:
+    """Until when a 429 keeps requests out: the time that its ``Retry-After`` named."""
+
+    fault: Fault
+    until: float
+    named: dict[Hashable, float] = attrs.field(factory=dict[Hashable, float])
+    """The same of each request: one that comes before the time it was given itself is refused, too."""
+
+    def seconds_left(self, who: Hashable, now: float) -> float:
+        return max(self.until, self.named.get(who, 0.0)) - now
+
+
 class Faults:
-    """The faults in force. Chances are drawn from the seed, in the order in which requests and attempts come."""
+    """The faults in force. Chances are drawn from the seed, in the order in which requests and attempts come.
+
+    Any thread may add and remove them.
+    """
 
     def __init__(self, *, seed: int) -> None:
         """Begin without any fault."""
         self._draw = random.Random(f"{seed}/faults").random
         self._armed: tuple[ArmedFault, ...] = ()
+        self._closed: list[_Closed] = []
+        self._numbers = 0
+        self._changing = threading.Lock()
 
     def add(self, fault: Fault | str) -> Fault:
         """Put a fault into force, given as such or in the text form of `parse_fault`; requests meet them in order.
@@ -88,27 +143,97 @@ class Faults:
             FaultError: The text is no fault.
 
         """
+        return self.arm(fault).fault
+
+    def arm(self, fault: Fault | str) -> ArmedFault:
+        """Do as `add`, and return the fault with its number."""
         added = parse_fault(fault) if isinstance(fault, str) else fault
-        self._armed = (*self._armed, arm(added))
-        return added
+        with self._changing:
+            self._numbers += 1
+            armed = arm(added, self._numbers)
+            self._armed = (*self._armed, armed)
+        return armed
+
+    def remove(self, fault: Fault | str | int) -> bool:
+        """Take one fault back, named by itself, its text or its number; return whether it was in force."""
+        with self._changing:
+            wanted = parse_fault(fault) if isinstance(fault, str) else fault
+            found = next((each for each in self._armed if wanted in {each.fault, each.number}), None)
+            if found is not None:
+                self._armed = tuple(each for each in self._armed if each is not found)
+                self._closed = [each for each in self._closed if each.fault is not found.fault]
+        return found is not None
 
     def clear(self) -> None:
         """Let nothing go wrong any more."""
-        self._armed = ()
+        with self._changing:
+            self._armed = ()
+            self._closed = []
 
-    def pick(self, target: str) -> Happening | None:
-        """Take the fault that happens to this request or attempt, if any."""
-        if not self._armed:
+    def pick(
+        self, target: str, *, who: Hashable = None, order: str | None = None, key: str | None = None
+    ) -> Happening | None:
+        """Take the fault that happens to a request or attempt, if any; ``who`` recognises a repeated request."""
+        if not self._armed and not self._closed:
             return None
-        happening, self._armed = decide(self._armed, target, now=asyncio.get_running_loop().time(), draw=self._draw)
-        return happening
+        now = asyncio.get_running_loop().time()
+        with self._changing:
+            closed = self._still_closed(target, who=who, order=order, key=key, now=now)
+            if closed is not None:
+                return closed
+            delay = self._take(_DELAYS.__contains__, target, now=now, order=order, key=key)
+            happening = self._take(lambda kind: kind not in _DELAYS, target, now=now, order=order, key=key)
+            if happening is None:
+                return delay
+            if _status(happening.fault) == 429 and happening.retry_after:
+                self._closed.append(_Closed(happening.fault, now + happening.retry_after))
+            return happening if delay is None else attrs.evolve(happening, delay=delay.fault)
 
     def remaining(self) -> tuple[ArmedFault, ...]:
-        """List what may still happen, with how often."""
+        """Return what may still happen, with how often."""
         return self._armed
+
+    @property
+    def are_aimed_at_orders(self) -> bool:
+        """Whether one of them has to know the order of a request."""
+        return any(each.fault.order is not None for each in self._armed)
 
     def __iter__(self) -> Iterator[Fault]:
         return iter([one.fault for one in self._armed])
 
     def __len__(self) -> int:
         return len(self._armed)
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} in force: [{', '.join(map(str, self))}]>"
+
+    def _take(
+        self, wanted: Callable[[FaultKind], bool], target: str, *, now: float, order: str | None, key: str | None
+    ) -> Happening | None:
+        considered = tuple(each for each in self._armed if wanted(each.fault.kind))
+        if not considered:
+            return None
+        happening, after = decide(considered, target, now=now, draw=self._draw, order=order, key=key)
+        left = {each.number: each for each in after}
+        self._armed = tuple(
+            left.get(each.number, each)
+            for each in self._armed
+            if each.number in left or not wanted(each.fault.kind)
+        )  # fmt: skip
+        return happening
+
+    def _still_closed(
+        self, target: str, *, who: Hashable, order: str | None, key: str | None, now: float
+    ) -> Happening | None:
+        self._closed = [each for each in self._closed if each.until > now or any(t > now for t in each.named.values())]
+        for closed in self._closed:
+            wait = closed.seconds_left(who, now)
+            if wait > 0 and closed.fault.matches(target, order=order, key=key):
+                happening = Happening(closed.fault, wait)
+                closed.named[who] = now + max(1, math.ceil(wait))
+                return happening
+        return None
+
+
+def _status(fault: Fault) -> int | None:
+    return 429 if fault.kind is FaultKind.RATE_LIMIT else fault.status

@@ -1,82 +1,33 @@
 """The control API under ``/_sandbox/``: what `Sandbox` offers in code, over HTTP."""
 
-from __future__ import annotations
-
 import re
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from types import NoneType
 
 import attrs
 
 from kaspi_delivery_async.sandbox.deliveries import lifecycle
 from kaspi_delivery_async.sandbox.deliveries.lifecycle import ImpossibleMoveError
+from kaspi_delivery_async.sandbox.deliveries.service import UnknownEventError
 from kaspi_delivery_async.sandbox.faults.fault import FaultError
+from kaspi_delivery_async.sandbox.http import control_values, validation
+from kaspi_delivery_async.sandbox.http.control_input import NUMBER, TEXT, Given, Operation, read
+from kaspi_delivery_async.sandbox.http.controls import Controls
 from kaspi_delivery_async.sandbox.http.messages import (
     HttpError,
     HttpRequest,
     HttpResponse,
     bad_request,
+    conflict,
     error_response,
-    json_body,
     json_response,
     method_not_allowed,
     not_found,
 )
-from kaspi_delivery_async.sandbox.wire_format import rfc3339
+from kaspi_delivery_async.sandbox.state.records import DeliveryRecord
+from kaspi_delivery_async.sandbox.state.storage import StorageError
 
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
-
-    from kaspi_delivery_async.sandbox.clock import Clock
-    from kaspi_delivery_async.sandbox.faults.selection import ArmedFault, Faults
-    from kaspi_delivery_async.sandbox.state.logs import Log, RecordedRequest, WebhookAttempt
-    from kaspi_delivery_async.sandbox.state.records import DeliveryRecord
-
-_DEFAULT_LIMIT = 100
-_MAX_LIMIT = 100_000
-_COUNT = re.compile("[0-9]{1,6}")
+_COUNT = re.compile("[0-9]{1,15}")
 _LONGEST_ADVANCE = 366 * 86400  # seconds
-_HIDDEN = frozenset({"x-api-key", "authorization", "cookie"})
-
-
-class Controls(Protocol):
-    """What the control API needs of a sandbox; `Sandbox` documents each member."""
-
-    @property
-    def clock(self) -> Clock:
-        """The sandbox's time."""
-        ...
-
-    @property
-    def faults(self) -> Faults:
-        """The faults in force."""
-        ...
-
-    @property
-    def requests(self) -> Log[RecordedRequest]:
-        """The newest requests."""
-        ...
-
-    @property
-    def webhook_attempts(self) -> Log[WebhookAttempt]:
-        """The newest webhook attempts."""
-        ...
-
-    @property
-    def deliveries(self) -> Mapping[str, DeliveryRecord]:
-        """Every delivery under its id."""
-        ...
-
-    async def advance(self, delivery_id: str, status: str, *, notes: str | None = None) -> DeliveryRecord:
-        """Move a delivery to a status."""
-        ...
-
-    async def cancel(self, delivery_id: str, *, reason: str | None = None) -> DeliveryRecord:
-        """Cancel a delivery from the courier's side."""
-        ...
-
-    async def reset(self) -> None:
-        """Empty the sandbox."""
-        ...
 
 
 class ControlApi:
@@ -84,175 +35,222 @@ class ControlApi:
 
     def __init__(self, sandbox: Controls) -> None:
         self._sandbox = sandbox
-        self._routes: Mapping[tuple[str, ...], Mapping[str, Callable[[HttpRequest], Awaitable[HttpResponse]]]] = {
-            ("deliveries",): {"GET": self._list_deliveries},
-            ("deliveries", "*"): {"GET": self._inspect},
-            ("deliveries", "*", "advance"): {"POST": self._advance},
-            ("deliveries", "*", "cancel"): {"POST": self._cancel},
-            ("time",): {"GET": self._read_time},
-            ("time", "advance"): {"POST": self._advance_time},
-            ("faults",): {"GET": self._list_faults, "POST": self._add_fault, "DELETE": self._clear_faults},
-            ("requests",): {"GET": self._list_requests},
-            ("webhook-attempts",): {"GET": self._list_attempts},
-            ("reset",): {"POST": self._reset},
-        }
+        listing = ("limit", "before")
+        self._routes: dict[tuple[str, ...], dict[str, Operation]] = {
+            (): {"GET": Operation(self._index)},
+            ("deliveries",): {"GET": Operation(self._list_deliveries, (*listing, "status", "externalOrderId"))},
+            ("deliveries", "*"): {"GET": Operation(self._inspect)},
+            ("deliveries", "*", "advance"): {
+                "POST": Operation(self._advance, body={"status": TEXT, "notes": TEXT}, required=("status",))
+            },
+            ("deliveries", "*", "cancel"): {"POST": Operation(self._cancel, body={"reason": TEXT})},
+            ("events", "*", "resend"): {"POST": Operation(self._resend)},
+            ("time",): {"GET": Operation(self._read_time)},
+            ("time", "advance"): {
+                "POST": Operation(self._advance_time, body={"seconds": NUMBER}, required=("seconds",))
+            },
+            ("faults",): {
+                "GET": Operation(self._list_faults),
+                "POST": Operation(self._add_fault, body={"fault": TEXT}, required=("fault",)),
+                "DELETE": Operation(self._clear_faults),
+            },
+            ("faults", "*"): {"DELETE": Operation(self._remove_fault)},
+            ("requests",): {"GET": Operation(self._list_requests, listing), "DELETE": Operation(self._clear_requests)},
+            ("webhook-attempts",): {
+                "GET": Operation(self._list_attempts, listing),
+                "DELETE": Operation(self._clear_attempts),
+            },
+            ("settings",): {
+                "GET": Operation(self._read_settings),
+                "PATCH": Operation(
+                    self._change_settings,
+                    body={
+                        "webhookUrl": (str, NoneType), "webhookSecret": TEXT, "apiKey": TEXT, "apiKeys": (list,),
+                    },
+                ),
+            },
+            ("reset",): {"POST": Operation(self._reset)},
+        }  # fmt: skip
 
     async def respond(self, request: HttpRequest) -> HttpResponse:
         """Respond to a request; whatever came in, the response is one of the description's."""
         try:
-            collection, *rest = request.segments or ("",)
-            pattern = (collection, "*", *rest[1:]) if collection == "deliveries" and rest else request.segments
-            handlers = self._routes.get(pattern)
-            if handlers is None:
-                raise not_found("there is no such path under /_sandbox")
-            handler = handlers.get(request.method)
-            if handler is None:
-                raise method_not_allowed(request.method, ", ".join(handlers))
-            return await handler(request)
+            segments = request.segments[:-1] if request.segments[-1:] == ("",) else request.segments
+            operation = self._find_operation("GET" if request.method == "HEAD" else request.method, segments)
+            return await operation.handle(read(request, operation))
         except HttpError as error:
             return error_response(error)
-        except ImpossibleMoveError as error:
-            return error_response(HttpError(409, "conflict", str(error)))
+        except StorageError as error:
+            return error_response(HttpError(503, "unavailable", f"{error}; free some space, and try again"))
 
-    async def _list_deliveries(self, request: HttpRequest) -> HttpResponse:
-        records = list(self._sandbox.deliveries.values())
-        status = request.query.get("status")
+    def _find_operation(self, method: str, segments: tuple[str, ...]) -> Operation:
+        for pattern, operations in self._routes.items():
+            if len(pattern) == len(segments) and all(
+                part in {"*", given} for part, given in zip(pattern, segments, strict=True)
+            ):
+                if method not in operations:
+                    raise method_not_allowed(method, ", ".join(operations))
+                return operations[method]
+        raise not_found("there is no such path under /_sandbox; GET /_sandbox/ lists them")
+
+    async def _index(self, _given: Given) -> HttpResponse:
+        sandbox = self._sandbox
+        value = {
+            "status": "running",
+            **self._time(),
+            "deliveries": len(sandbox.deliveries),
+            "requests": sandbox.requests.total,
+            "webhookAttempts": sandbox.webhook_attempts.total,
+            "faults": [str(fault) for fault in sandbox.faults],
+            "paths": [
+                f"{', '.join(operations)} /_sandbox/{'/'.join(pattern).replace('*', '{id}')}"
+                for pattern, operations in self._routes.items()
+            ],
+        }
+        return json_response(200, value)
+
+    async def _list_deliveries(self, given: Given) -> HttpResponse:
+        status, order_id = given.single("status"), given.single("externalOrderId")
         if status is not None:
-            if len(status) != 1 or status[0] not in lifecycle.STATUSES:
-                raise bad_request(f"query parameter status: expected one of {', '.join(lifecycle.STATUSES)}")
-            records = [record for record in records if record.status == status[0]]
-        newest = records[-_limit(request) :]
-        return json_response(200, {"total": len(records), "deliveries": [_delivery(record) for record in newest]})
+            _check_status(status, "query parameter status")
+        records = list(self._sandbox.deliveries.values())
+        chosen = [
+            number for number, record in enumerate(records)
+            if (status is None or record.status == status)
+            and (order_id is None or record.external_order_id == order_id)
+        ]  # fmt: skip
+        limit, before = given.page()
+        older = chosen if before is None else [number for number in chosen if number < before]
+        newest = older[-limit:]
+        value = {
+            "total": len(chosen),
+            "deliveries": [control_values.delivery(records[number]) for number in newest],
+            "next": newest[0] if len(older) > limit else None,
+        }
+        return json_response(200, value)
 
-    async def _inspect(self, request: HttpRequest) -> HttpResponse:
-        return json_response(200, _delivery(self._find(request)))
+    async def _inspect(self, given: Given) -> HttpResponse:
+        return json_response(200, control_values.delivery(self._find(given)))
 
-    async def _advance(self, request: HttpRequest) -> HttpResponse:
-        body = _fields(request, {"status": str, "notes": str}, required=("status",))
-        record = await self._sandbox.advance(self._find(request).delivery_id, body["status"], notes=body.get("notes"))
-        return json_response(200, _delivery(record))
+    async def _advance(self, given: Given) -> HttpResponse:
+        record = self._find(given)
+        _check_status(given.fields["status"], "$.status")
+        return await self._move(record, given.fields["status"], given.fields.get("notes"))
 
-    async def _cancel(self, request: HttpRequest) -> HttpResponse:
-        body = _fields(request, {"reason": str}) if request.body else {}
-        record = await self._sandbox.cancel(self._find(request).delivery_id, reason=body.get("reason"))
-        return json_response(200, _delivery(record))
+    async def _cancel(self, given: Given) -> HttpResponse:
+        return await self._move(self._find(given), lifecycle.CANCELLED, given.fields.get("reason"))
 
-    async def _read_time(self, _request: HttpRequest) -> HttpResponse:
-        clock = self._sandbox.clock
-        return json_response(200, {"now": rfc3339(clock.now()), "unix": clock.now(), "speed": clock.speed})
-
-    async def _advance_time(self, request: HttpRequest) -> HttpResponse:
-        seconds = _fields(request, {"seconds": float}, required=("seconds",))["seconds"]
-        if not 0 <= seconds <= _LONGEST_ADVANCE:
-            raise bad_request(f"$.seconds: expected 0 to {_LONGEST_ADVANCE}")
-        await self._sandbox.clock.advance(float(seconds))
-        return await self._read_time(request)
-
-    async def _list_faults(self, _request: HttpRequest) -> HttpResponse:
-        return json_response(200, {"faults": [_fault(armed) for armed in self._sandbox.faults.remaining()]})
-
-    async def _add_fault(self, request: HttpRequest) -> HttpResponse:
-        text = _fields(request, {"fault": str}, required=("fault",))["fault"]
+    async def _move(self, record: DeliveryRecord, status: str, notes: str | None) -> HttpResponse:
         try:
-            self._sandbox.faults.add(text)
+            moved = await self._sandbox.advance(record.delivery_id, status, notes=notes)
+        except ImpossibleMoveError as error:
+            raise conflict(str(error)) from None
+        return json_response(200, control_values.delivery(moved))
+
+    async def _resend(self, given: Given) -> HttpResponse:
+        event_id = given.request.segments[1]
+        try:
+            await self._sandbox.resend(event_id)
+        except UnknownEventError as error:
+            raise not_found(str(error)) from None
+        except ValueError as error:
+            raise conflict(str(error)) from None
+        return json_response(202, {"eventId": event_id, "status": "sent"})
+
+    async def _read_time(self, _given: Given) -> HttpResponse:
+        return json_response(200, self._time())
+
+    async def _advance_time(self, given: Given) -> HttpResponse:
+        if not 0 <= given.fields["seconds"] <= _LONGEST_ADVANCE:
+            raise bad_request(f"$.seconds: expected 0 to {_LONGEST_ADVANCE}")
+        try:
+            await self._sandbox.clock.advance(float(given.fields["seconds"]))
+        except ValueError as error:
+            raise bad_request(f"$.seconds: {error}") from None
+        return json_response(200, self._time())
+
+    def _time(self) -> dict[str, object]:
+        self._sandbox.keep()
+        return control_values.time(self._sandbox.clock)
+
+    async def _list_faults(self, _given: Given) -> HttpResponse:
+        return json_response(200, {"faults": [control_values.fault(each) for each in self._sandbox.faults.remaining()]})
+
+    async def _add_fault(self, given: Given) -> HttpResponse:
+        try:
+            armed = self._sandbox.faults.arm(given.fields["fault"])
         except FaultError as error:
             raise bad_request(f"$.fault: {error}") from None
-        return json_response(201, _fault(self._sandbox.faults.remaining()[-1]))
+        return json_response(201, control_values.fault(armed))
 
-    async def _clear_faults(self, request: HttpRequest) -> HttpResponse:
+    async def _clear_faults(self, given: Given) -> HttpResponse:
         self._sandbox.faults.clear()
-        return await self._list_faults(request)
+        return await self._list_faults(given)
 
-    async def _list_requests(self, request: HttpRequest) -> HttpResponse:
+    async def _remove_fault(self, given: Given) -> HttpResponse:
+        number = given.request.segments[1]
+        if not _COUNT.fullmatch(number) or not self._sandbox.faults.remove(int(number)):
+            raise not_found(f"there is no fault {number!r}; GET /_sandbox/faults lists their ids")
+        return await self._list_faults(given)
+
+    async def _list_requests(self, given: Given) -> HttpResponse:
         log = self._sandbox.requests
-        return json_response(200, {"total": log.total, "requests": [_request(one) for one in log[-_limit(request) :]]})
+        entries, older = log.page(*given.page())
+        listed = [control_values.request(each) for each in entries]
+        return json_response(200, {"total": log.total, "requests": listed, "next": older})
 
-    async def _list_attempts(self, request: HttpRequest) -> HttpResponse:
+    async def _clear_requests(self, given: Given) -> HttpResponse:
+        self._sandbox.requests.clear()
+        return await self._list_requests(given)
+
+    async def _list_attempts(self, given: Given) -> HttpResponse:
         log = self._sandbox.webhook_attempts
-        return json_response(200, {"total": log.total, "attempts": [_attempt(one) for one in log[-_limit(request) :]]})
+        entries, older = log.page(*given.page())
+        listed = [control_values.attempt(each) for each in entries]
+        return json_response(200, {"total": log.total, "attempts": listed, "next": older})
 
-    async def _reset(self, _request: HttpRequest) -> HttpResponse:
+    async def _clear_attempts(self, given: Given) -> HttpResponse:
+        self._sandbox.webhook_attempts.clear()
+        return await self._list_attempts(given)
+
+    async def _read_settings(self, _given: Given) -> HttpResponse:
+        sandbox = self._sandbox
+        assumed = {name.replace("_", "-"): value for name, value in attrs.asdict(sandbox.assumptions).items()}
+        return json_response(200, {"webhookUrl": sandbox.webhook_url, "seed": sandbox.seed, "assumptions": assumed})
+
+    async def _change_settings(self, given: Given) -> HttpResponse:
+        sandbox = self._sandbox
+        given_keys = {"apiKey": [given.fields.get("apiKey", "-")], "apiKeys": given.fields.get("apiKeys", [])}
+        for name, keys in given_keys.items():
+            if not all(validation.is_key(key) for key in keys):
+                raise bad_request(f"$.{name}: visible ASCII characters without blanks, as a header carries them")
+        before = sandbox.webhook_url, sandbox.webhook_secret
+        try:
+            sandbox.webhook_url = given.fields.get("webhookUrl", sandbox.webhook_url)
+            sandbox.webhook_secret = given.fields.get("webhookSecret", sandbox.webhook_secret)
+        except ValueError as error:
+            sandbox.webhook_url, sandbox.webhook_secret = before
+            name, _, problem = str(error).partition(": ")
+            raise bad_request(f"$.{_CAMEL.get(name, name)}: {problem}") from None
+        sandbox.api_key = given.fields.get("apiKey", sandbox.api_key)
+        sandbox.api_keys = set(given.fields.get("apiKeys", sandbox.api_keys))
+        return await self._read_settings(given)
+
+    async def _reset(self, _given: Given) -> HttpResponse:
         await self._sandbox.reset()
         return json_response(200, {"status": "reset"})
 
-    def _find(self, request: HttpRequest) -> DeliveryRecord:
-        delivery_id = request.segments[1]
+    def _find(self, given: Given) -> DeliveryRecord:
+        delivery_id = given.request.segments[1]
         record = self._sandbox.deliveries.get(delivery_id)
         if record is None:
             raise not_found(f"there is no delivery {delivery_id!r}")
         return record
 
 
-def _fields(request: HttpRequest, kinds: Mapping[str, type], *, required: tuple[str, ...] = ()) -> dict[str, Any]:
-    """Check that the body is an object whose known fields are of their kinds; an integer passes as a float."""
-    body = json_body(request)
-    if not isinstance(body, dict):
-        raise bad_request("$: expected an object")
-    fields = cast("dict[str, Any]", body)
-    for name in required:
-        if name not in fields:
-            raise bad_request(f"$.{name}: is required")
-    for name, kind in kinds.items():
-        accepted = (int, float) if kind is float else (kind,)
-        if name in fields and type(fields[name]) not in accepted:
-            raise bad_request(f"$.{name}: expected {'a number' if kind is float else 'a string'}")
-    return fields
+_CAMEL = {"webhook_url": "webhookUrl", "webhook_secret": "webhookSecret"}
 
 
-def _limit(request: HttpRequest) -> int:
-    values = request.query.get("limit")
-    if values is None:
-        return _DEFAULT_LIMIT
-    text = values[0] if len(values) == 1 else ""
-    if not _COUNT.fullmatch(text) or not 1 <= int(text) <= _MAX_LIMIT:
-        raise bad_request(f"query parameter limit: expected 1 to {_MAX_LIMIT}, once")
-    return int(text)
-
-
-def _delivery(record: DeliveryRecord) -> dict[str, Any]:
-    return {
-        "deliveryId": record.delivery_id,
-        "externalOrderId": record.external_order_id,
-        "status": record.status,
-        "history": [attrs.asdict(entry) for entry in record.history],
-        "idempotencyKey": record.idempotency_key,
-        "request": record.request,
-    }
-
-
-def _fault(armed: ArmedFault) -> dict[str, Any]:
-    return {"fault": str(armed.fault), "left": armed.left}
-
-
-def _headers(headers: Mapping[str, str]) -> dict[str, str]:
-    return {name: "(hidden)" if name.lower() in _HIDDEN else value for name, value in headers.items()}
-
-
-def _request(seen: RecordedRequest) -> dict[str, Any]:
-    return {
-        "at": seen.at,
-        "method": seen.method,
-        "path": seen.path,
-        "headers": _headers(seen.headers),
-        "body": seen.body.decode(errors="replace"),
-        "operation": seen.operation,
-        "status": seen.status,
-        "fault": seen.fault,
-    }
-
-
-def _attempt(made: WebhookAttempt) -> dict[str, Any]:
-    return {
-        "eventId": made.event_id,
-        "type": made.type,
-        "deliveryId": made.delivery_id,
-        "attempt": made.attempt,
-        "at": made.at,
-        "url": made.url,
-        "headers": dict(made.headers),
-        "body": made.body.decode(),
-        "status": made.status,
-        "error": made.error,
-        "duration": made.duration,
-        "fault": made.fault,
-    }
+def _check_status(status: str, where: str) -> None:
+    if status not in lifecycle.STATUSES:
+        raise bad_request(f"{where}: expected one of {', '.join(lifecycle.STATUSES)}")

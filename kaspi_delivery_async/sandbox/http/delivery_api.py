@@ -1,7 +1,10 @@
 """The Delivery API: one request in, one response out, no I/O."""
 
 from collections.abc import Callable
+from contextlib import suppress
 
+from kaspi_delivery_async.sandbox import wire_format
+from kaspi_delivery_async.sandbox.assumptions import Assumptions
 from kaspi_delivery_async.sandbox.clock import Clock
 from kaspi_delivery_async.sandbox.deliveries import lifecycle
 from kaspi_delivery_async.sandbox.deliveries.lifecycle import ImpossibleMoveError
@@ -11,19 +14,28 @@ from kaspi_delivery_async.sandbox.http.messages import (
     HttpError,
     HttpRequest,
     HttpResponse,
+    conflict,
     error_response,
     json_body,
     json_response,
     method_not_allowed,
     not_found,
 )
-from kaspi_delivery_async.sandbox.state.idempotency_keys import KeyMemory, StoredResponse, fingerprint
+from kaspi_delivery_async.sandbox.state.idempotency_keys import (
+    KeyConflictError,
+    KeyMemory,
+    StoredResponse,
+    fingerprint,
+)
 from kaspi_delivery_async.sandbox.state.records import DeliveryRecord
-from kaspi_delivery_async.sandbox.state.storage import Storage
+from kaspi_delivery_async.sandbox.state.storage import Storage, StorageError
 from kaspi_delivery_async.sandbox.wire_format import rfc3339
 
 REPLAYED = ("X-Idempotent-Replay", "true")
-"""Marks the original answer when it is given again. Source: GS, AU."""
+"""Marks the original response when it is given again. Source: GS, AU."""
+
+_MERCHANT = "merchant"  # the owner of every key, where keys do not belong to an API key
+_KEYED = frozenset({"create", "cancel"})
 
 
 def route(segments: tuple[str, ...]) -> tuple[str, str] | None:
@@ -41,19 +53,27 @@ def route(segments: tuple[str, ...]) -> tuple[str, str] | None:
             return None
 
 
+def operation_of(request: HttpRequest) -> str | None:
+    """Return the operation that a request is, ``None`` if it is none."""
+    routed = route(request.segments)
+    return routed[0] if routed and routed[1] == request.method else None
+
+
 class DeliveryApi:
     """Responds as the vendor's pages describe, and refuses everything else by name."""
 
     def __init__(
         self, *, service: DeliveryService, keys: KeyMemory, storage: Storage, clock: Clock,
-        admit: Callable[[str], None],
+        admit: Callable[[str], None], assumptions: Assumptions,
     ) -> None:  # fmt: skip
-        """HttpResponse for a service; ``admit`` refuses API keys that are not good."""
+        """Serve a service; ``admit`` raises for API keys that are not accepted."""
         self._service = service
         self._keys = keys
         self._storage = storage
         self._clock = clock
         self._admit = admit
+        self._assumptions = assumptions
+        self._validator = validation.Validator(strict=assumptions.unknown_fields == "refused")
         self._operations = {
             "create": self._create,
             "get": self._get,
@@ -64,6 +84,8 @@ class DeliveryApi:
     def respond(self, request: HttpRequest) -> HttpResponse:
         """Respond to a request; whatever came in, the response is one of the API's."""
         try:
+            if not any(request.segments):
+                raise not_found("the Delivery API is here: its operations are below /delivery/v1/deliveries")
             self._admit(request.headers.get("x-api-key", ""))
             routed = route(request.segments)
             if routed is None:
@@ -71,17 +93,63 @@ class DeliveryApi:
             operation, method = routed
             if request.method != method:
                 raise method_not_allowed(request.method, method)
-            answered = self._operations[operation](request)
+            response = self._operations[operation](request)
+            if method != "GET":
+                self._service.commit()
         except HttpError as error:
-            return error_response(error)
-        self._service.commit()
-        return answered
+            return self._spared(error_response(error))
+        except StorageError as error:
+            refused = HttpError(503, "unavailable", f"{error}; free some space, and send the request again")
+            return self._spared(error_response(refused))
+        return response
+
+    def order_of(self, request: HttpRequest) -> str | None:
+        """Return the order that a request is about, if it says so."""
+        if operation_of(request) == "create":
+            with suppress(ValueError):
+                body = wire_format.loads(request.body)
+                order_id = body.get("externalOrderId") if isinstance(body, dict) else None  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+                return order_id if isinstance(order_id, str) else None
+        elif len(request.segments) > 2:
+            with suppress(UnknownDeliveryError):
+                return self._service.get(request.segments[2]).external_order_id
+        return None
+
+    def key_of(self, request: HttpRequest) -> tuple[str, str] | None:
+        """Return the owner and the idempotency key of a request, ``None`` where it has none."""
+        key = request.headers.get("Idempotency-Key")
+        if key is None or operation_of(request) not in _KEYED:
+            return None
+        return self._owner(request), key
+
+    def refuse_in_flight(self, request: HttpRequest) -> HttpResponse:
+        """Respond to a request that meets the first of its key in flight."""
+        try:
+            self._admit(request.headers.get("x-api-key", ""))
+        except HttpError as error:
+            return self._spared(error_response(error))
+        return error_response(conflict("Idempotency-Key: the first request with this key is still in flight"))
+
+    def failed(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
+        """Take note of a fault's response that is given instead of handling a request, and return what is sent."""
+        key = self.key_of(request)
+        if response.status >= 500 and key is not None and self._assumptions.server_errors == "stored":
+            with suppress(HttpError):
+                body: object = json_body(request, undeclared=True) if request.body else dict[str, object]()
+                payload = fingerprint(request.method, request.segments, body)
+                with suppress(KeyConflictError):
+                    if self._keys.recall(*key, fingerprint=payload, now=self._clock.now()) is None:
+                        self._remember(key, payload, response)
+                        self._service.commit_if_possible()
+        return self._spared(response)
 
     def _create(self, request: HttpRequest) -> HttpResponse:
         body = json_body(request)
-        order_id, order = validation.delivery_request(body)
 
         def create(key: str | None) -> HttpResponse:
+            order_id, order = self._validator.delivery_request(body)
+            if self._assumptions.repeated_order == "refused" and self._service.has_order(order_id):
+                raise conflict("$.externalOrderId: there is a delivery of this order already")
             return json_response(201, _created(self._service.create(order_id, order, idempotency_key=key)))
 
         return self._once(request, body, create)
@@ -95,22 +163,22 @@ class DeliveryApi:
         return json_response(200, {**_delivery(record), "history": history})
 
     def _cancel(self, request: HttpRequest) -> HttpResponse:
-        body: object = json_body(request) if request.body else dict[str, object]()
-        reason = validation.cancel_request(body)
-        record = self._find(request)
+        # The page's own example sends a body without a Content-Type. Source: AU.
+        body: object = json_body(request, undeclared=True) if request.body else dict[str, object]()
 
         def cancel(_key: str | None) -> HttpResponse:
+            reason = self._validator.cancel_request(body)
+            record = self._find(request)
             try:
                 cancelled = self._service.advance(record.delivery_id, lifecycle.CANCELLED, notes=reason)
             except ImpossibleMoveError as error:
-                message = f"{error}: a delivery can be cancelled until its pickup is complete"
-                raise HttpError(409, "conflict", message) from None
+                raise conflict(f"{error}: a delivery can be cancelled until its pickup is complete") from None
             return json_response(200, _delivery(cancelled))
 
         return self._once(request, body, cancel)
 
     def _test_webhook(self, request: HttpRequest) -> HttpResponse:
-        url, event_type = validation.test_webhook_request(json_body(request))
+        url, event_type = self._validator.test_webhook_request(json_body(request))
         event = self._service.send_test_event(url, event_type)
         return json_response(202, {"eventId": event.event_id, "status": "queued"})
 
@@ -120,23 +188,47 @@ class DeliveryApi:
         except UnknownDeliveryError as error:
             raise not_found(str(error)) from None
 
-    def _once(self, request: HttpRequest, body: object, act: Callable[[str | None], HttpResponse]) -> HttpResponse:
-        """Act, unless the call's idempotency key says that this was done. Only successes are remembered."""
+    def _once(
+        self, request: HttpRequest, body: object, act: Callable[[str | None], HttpResponse]
+    ) -> HttpResponse:  # fmt: skip
+        """Act, unless the request's idempotency key says that this was done."""
         sent = request.headers.get("Idempotency-Key")
         if sent is None:
             return act(None)
-        key = validation.idempotency_key(sent)
-        api_key = request.headers["x-api-key"]
-        now = self._clock.now()
+        key = (self._owner(request), validation.idempotency_key(sent))
         payload = fingerprint(request.method, request.segments, body)
-        original = self._keys.recall(api_key, key, fingerprint=payload, now=now)
+        try:
+            original = self._keys.recall(*key, fingerprint=payload, now=self._clock.now())
+        except KeyConflictError as error:
+            raise conflict(f"Idempotency-Key: {error}") from None
         if original is not None:
             return HttpResponse(status=original.status, body=original.body, headers=(REPLAYED,))
-        answered = act(key)
-        keyed = StoredResponse(api_key=api_key, key=key, fingerprint=payload, answer=answered, at=now)
-        self._keys.remember(keyed)
-        self._storage.save_key(keyed)
-        return answered
+        try:
+            response = act(sent)
+        except HttpError as error:
+            if self._assumptions.refusals == "stored":
+                self._remember(key, payload, self._spared(error_response(error)))
+            raise
+        self._remember(key, payload, response)
+        return response
+
+    def _owner(self, request: HttpRequest) -> str:
+        return _MERCHANT if self._assumptions.keys_of == "merchant" else request.headers.get("x-api-key", "")
+
+    def _remember(self, key: tuple[str, str], payload: bytes, response: HttpResponse) -> None:
+        stored = StoredResponse(
+            owner=key[0], key=key[1], fingerprint=payload, status=response.status, body=response.body,
+            at=self._clock.now(),
+        )  # fmt: skip
+        self._keys.remember(stored)
+        self._storage.save_key(stored)
+
+    def _spared(self, response: HttpResponse) -> HttpResponse:
+        """Leave out the body where the pages describe none and that is assumed to mean that there is none."""
+        undescribed = response.status in {403, 404} or response.status >= 500
+        if undescribed and self._assumptions.error_bodies == "empty":
+            return HttpResponse(status=response.status, body=b"", headers=response.headers)
+        return response
 
 
 def _created(record: DeliveryRecord) -> dict[str, object]:

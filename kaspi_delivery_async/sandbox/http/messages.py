@@ -1,4 +1,4 @@
-"""One HTTP exchange as plain data: what was asked, what is answered, and why it is refused."""
+"""One HTTP exchange as plain data: the request, the response, and why a request is refused."""
 
 from collections.abc import Mapping
 
@@ -29,7 +29,7 @@ class HttpResponse:
     """A response."""
 
     status: int
-    body: bytes
+    body: bytes = attrs.field(repr=False)
     headers: tuple[tuple[str, str], ...] = ()
     content_type: str = JSON
 
@@ -46,42 +46,48 @@ class HttpError(Exception):
 
 
 def json_response(status: int, value: object, *, headers: tuple[tuple[str, str], ...] = ()) -> HttpResponse:
-    """HttpResponse with a value as JSON."""
+    """Make a response whose body is a value as JSON."""
     return HttpResponse(status=status, body=wire_format.dumps(value), headers=headers)
 
 
 def error_response(error: HttpError) -> HttpResponse:
-    """HttpResponse a refused request. Source: RF for the form of the body."""
+    """Make the response to a refused request. Source: RF for the form of the body."""
     return json_response(error.status, {"code": error.code, "message": error.message}, headers=error.headers)
 
 
 def bad_request(message: str) -> HttpError:
-    """Make the error_response of a request that is not well-formed."""
+    """Make the refusal of a request that is not well-formed."""
     return HttpError(400, "bad_request", message)
 
 
 def not_found(message: str) -> HttpError:
-    """Make the error_response of a request for something that is not there."""
+    """Make the refusal of a request for something that is not there."""
     return HttpError(404, "not_found", message)
 
 
+def conflict(message: str) -> HttpError:
+    """Make the refusal of a request that contradicts the state."""
+    return HttpError(409, "conflict", message)
+
+
 def method_not_allowed(method: str, allowed: str) -> HttpError:
-    """Make the error_response of a method that the path does not have."""
-    message = f"{method} is not offered here; allowed: {allowed}"
+    """Make the refusal of a method that the path does not have."""
+    message = f"{method} is not supported here; allowed: {allowed}"
     return HttpError(405, "method_not_allowed", message, (("Allow", allowed),))
 
 
-def json_body(request: HttpRequest) -> object:
-    """Parse the body of a call.
+def json_body(request: HttpRequest, *, undeclared: bool = False) -> object:
+    """Parse the body of a request; ``undeclared`` if it may come without a ``Content-Type``.
 
     Raises:
-        HttpError: 415 if it is not declared as JSON, 400 if it is empty or no JSON.
+        HttpError: 415 if it is not declared as JSON, 400 if it is empty or not JSON.
 
     """
     if not request.body:
         raise bad_request("$: expected an object, got an empty body")
     declared = request.headers.get("Content-Type", "")
-    if declared != JSON and declared.partition(";")[0].strip().lower() != JSON:
+    media_type = declared.partition(";")[0].strip().lower()
+    if media_type != JSON and not (undeclared and not declared):
         raise HttpError(415, "unsupported_media_type", f"Content-Type: expected {JSON}, got {declared!r}")
     try:
         return wire_format.loads(request.body)

@@ -1,4 +1,4 @@
-"""Where HTTP meets the sandbox: reads requests, sends them to the right API, records them, responds."""
+"""The HTTP server: reads requests, sends them to the right API, records them, responds."""
 
 import asyncio
 import functools
@@ -7,12 +7,14 @@ from collections.abc import Awaitable, Callable
 from urllib.parse import unquote
 
 import attrs
-from aiohttp import web
+from aiohttp import hdrs, web
 
+from kaspi_delivery_async.sandbox.assumptions import Assumptions
 from kaspi_delivery_async.sandbox.clock import Clock
 from kaspi_delivery_async.sandbox.faults.selection import Faults
-from kaspi_delivery_async.sandbox.http.delivery_api import DeliveryApi, route
-from kaspi_delivery_async.sandbox.http.fault_effects import FaultEffects, respond
+from kaspi_delivery_async.sandbox.http.access import Source, check_source
+from kaspi_delivery_async.sandbox.http.delivery_api import REPLAYED, DeliveryApi, operation_of
+from kaspi_delivery_async.sandbox.http.fault_effects import FaultEffects, reset_connection, respond
 from kaspi_delivery_async.sandbox.http.messages import (
     MAX_BODY,
     HttpError,
@@ -27,9 +29,11 @@ from kaspi_delivery_async.sandbox.state.logs import Log, RecordedRequest
 API_ROOT = "delivery"
 CONTROL_ROOT = "_sandbox"
 
+_KNOWN_HOSTS = 100  # that are remembered to be ours
+
 
 class _Protocol(web.RequestHandler):
-    """Answers what is not even HTTP in the API's own form."""
+    """Responds to what is not even HTTP in the API's own form."""
 
     __slots__ = ()
 
@@ -43,7 +47,7 @@ class _Protocol(web.RequestHandler):
         refused = HttpError(status, "bad_request", "this is not valid HTTP")
         if status >= 500:
             self.log_exception("The sandbox itself failed", exc_info=exc)
-            refused = HttpError(status, "internal_error", "the sandbox itself failed; its log tells why")
+            refused = HttpError(status, "internal_error", "the sandbox itself failed; its log says why")
         response = respond(error_response(refused))
         response.force_close()
         return response
@@ -67,37 +71,49 @@ class Router:
     effects: FaultEffects
     log: Log[RecordedRequest]
     clock: Clock
+    assumptions: Assumptions
     remote_control: bool
     """Whether callers on other machines may use the control API."""
+    allowed_hosts: frozenset[str]
+    """Names by which the sandbox is known, beside those of loopback."""
+    _ours: set[str] = attrs.field(factory=set[str], init=False)
+    """``Host`` headers that were found to be ours."""
+    _in_flight: set[tuple[str, str]] = attrs.field(factory=set[tuple[str, str]], init=False)
+    """Idempotency keys whose first request a fault holds back."""
 
-    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+    async def handle(self, connection: web.BaseRequest) -> web.StreamResponse:
         """Respond to a request."""
+        era = self.effects.era
         try:
-            body = await _read(request)
+            self._check_source(connection)
+            body = await _read(connection)
         except HttpError as error:
             return respond(error_response(error))
         except ConnectionError:
             return web.Response()  # the client has gone: nobody reads this
-        url = request.rel_url
+        if era.forgotten:
+            return reset_connection(connection)
+        url = connection.rel_url
         _, root, *rest = f"{url.raw_path}/".split("/")
-        received = HttpRequest(
-            method=request.method,
+        request = HttpRequest(
+            method=connection.method,
             segments=tuple(unquote(segment) for segment in rest[:-1]),
             query={name: tuple(url.query.getall(name)) for name in url.query} if url.raw_query_string else {},
-            headers=request.headers,
+            headers=connection.headers,
             body=body,
         )
         if root == API_ROOT:
-            return await self._deliver(request, received)
+            return await self._deliver(connection, request)
         if root != CONTROL_ROOT:
-            return respond(error_response(not_found(f"there is nothing here: the API is under /{API_ROOT}/v1")))
-        if not self.remote_control and not _is_local(request):
-            return respond(error_response(HttpError(403, "forbidden", "the control API answers this machine only")))
-        return respond(await self.control(received))
+            message = f"there is nothing here: the Delivery API is at /{API_ROOT}, the control API at /{CONTROL_ROOT}/"
+            return respond(error_response(not_found(message)))
+        if not self.remote_control and not _is_local(connection):
+            message = "the control API responds to this machine only, unless `remote_control` lets others in"
+            return respond(error_response(HttpError(403, "forbidden", message)))
+        return respond(await self.control(request))
 
     async def _deliver(self, connection: web.BaseRequest, request: HttpRequest) -> web.StreamResponse:
-        routed = route(request.segments)
-        operation = routed[0] if routed and routed[1] == request.method else None
+        operation = operation_of(request)
         seen = functools.partial(
             RecordedRequest,
             at=self.clock.now(),
@@ -107,19 +123,60 @@ class Router:
             body=request.body,
             operation=operation,
         )
-        happening = self.faults.pick(operation) if operation else None
-        if happening is None:
-            answered = self.api.respond(request)
-            self.log.append(seen(status=answered.status))
-            return respond(answered)
-        fault = str(happening.fault)
-        number = self.log.append(seen(fault=fault))
-        status, response = await self.effects.respond(happening, connection, lambda: self.api.respond(request))
-        self.log.replace(number, seen(status=status, fault=fault))
-        return response
+        key = self.api.key_of(request)
+        if self.assumptions.key_in_flight == "conflict" and key in self._in_flight:
+            response = self.api.refuse_in_flight(request)
+            self.log.append(seen(status=response.status))
+            return respond(response)
+        sent_key = request.headers.get("Idempotency-Key")
+        happening = operation and self.faults.pick(
+            operation,
+            who=(request.headers.get("x-api-key"), request.method, connection.raw_path, sent_key),
+            order=self.api.order_of(request) if self.faults.are_aimed_at_orders else None,
+            key=sent_key,
+        )
+        if not happening:
+            response = self.api.respond(request)
+            self.log.append(seen(status=response.status, replayed=REPLAYED in response.headers))
+            return respond(response)
+
+        def handle() -> HttpResponse:
+            self._in_flight.discard(key or ("", ""))
+            return self.api.respond(request)
+
+        era, fault = self.effects.era, happening.text
+        number = self.log.append(seen(fault=fault), final=False)
+        if key is not None:
+            self._in_flight.add(key)
+        try:
+            status, sent = await self.effects.respond(
+                happening, connection, handle, lambda response: self.api.failed(request, response)
+            )
+        finally:
+            self._in_flight.discard(key or ("", ""))
+        if not era.forgotten:
+            self.log.replace(number, seen(status=status, replayed=REPLAYED[0] in sent.headers, fault=fault))
+        return sent
+
+    def _check_source(self, connection: web.BaseRequest) -> None:
+        headers = connection.headers
+        hosts = headers.getall(hdrs.HOST, [])
+        from_page = hdrs.ORIGIN in headers or "Sec-Fetch-Site" in headers
+        if len(hosts) == 1 and hosts[0] in self._ours and not from_page:
+            return
+        if connection.transport is None:
+            raise ConnectionError
+        address, port, *_ = connection.transport.get_extra_info("sockname")
+        source = Source(
+            hosts=hosts, origins=headers.getall(hdrs.ORIGIN, []), fetch_sites=headers.getall("Sec-Fetch-Site", []),
+            address=address, port=port,
+        )  # fmt: skip
+        check_source(source, names=self.allowed_hosts)
+        if len(self._ours) < _KNOWN_HOSTS:
+            self._ours.add(hosts[0])
 
 
-async def _read(request: web.BaseRequest) -> bytes:
+async def _read(connection: web.BaseRequest) -> bytes:
     """Read the body.
 
     Raises:
@@ -127,19 +184,19 @@ async def _read(request: web.BaseRequest) -> bytes:
         ConnectionError: The client has gone.
 
     """
-    if request.headers.get("Expect", "").lower() == "100-continue":
-        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        request.writer.output_size = 0
+    if connection.headers.get("Expect", "").lower() == "100-continue":
+        await connection.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        connection.writer.output_size = 0
     try:
-        return await request.read()
+        return await connection.read()
     except web.HTTPRequestEntityTooLarge:
         raise HttpError(413, "payload_too_large", f"a body has at most {MAX_BODY} bytes") from None
     except web.RequestPayloadError:
         raise bad_request("the body cannot be read: its encoding or framing is broken") from None
 
 
-def _is_local(request: web.BaseRequest) -> bool:
+def _is_local(connection: web.BaseRequest) -> bool:
     try:
-        return ipaddress.ip_address(request.remote or "").is_loopback
+        return ipaddress.ip_address(connection.remote or "").is_loopback
     except ValueError:
         return False

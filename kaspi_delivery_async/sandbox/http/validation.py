@@ -1,5 +1,6 @@
-"""Checks of what callers send: each takes parsed JSON and gives back the documented part, or refuses it by its path."""
+"""Checks of what callers send: each takes parsed JSON and returns the documented part, or refuses it by its path."""
 
+from collections.abc import Collection
 from typing import cast
 
 from kaspi_delivery_async.sandbox.deliveries import lifecycle
@@ -21,54 +22,120 @@ _NAMES: dict[type, str] = {
 }
 
 
-def delivery_request(value: object) -> tuple[str, Object]:
-    """Check the body of a create and give the order's id and its documented fields. Source: RF.
+class Validator:
+    """Checks the bodies of the Delivery API; ``strict`` refuses fields that no page describes."""
+
+    def __init__(self, *, strict: bool) -> None:
+        self._strict = strict
+
+    def delivery_request(self, value: object) -> tuple[str, Object]:
+        """Check the body of a create and return the order's id and its documented fields. Source: RF.
+
+        Raises:
+            HttpError: 400 that names the path of the first wrong field.
+
+        """
+        body = self._object(value, "$", ("externalOrderId", "pickup", "dropoff", "parcel"))
+        order_id = _string(body, "externalOrderId", "$")
+        if not order_id:
+            raise bad_request("$.externalOrderId: must not be empty")
+        order: Object = {
+            "externalOrderId": order_id,
+            "pickup": self._location(body, "pickup"),
+            "dropoff": self._location(body, "dropoff"),
+            "parcel": self._parcel(body),
+        }
+        return order_id, order
+
+    def cancel_request(self, value: object) -> str | None:
+        """Check the body of a cancel and return its reason, if any.
+
+        Raises:
+            HttpError: 400 that names the path of the wrong field.
+
+        """
+        body = self._object(value, "$", ("reason",))
+        return _string(body, "reason", "$") if "reason" in body else None
+
+    def test_webhook_request(self, value: object) -> tuple[str, str]:
+        """Check the body of a test webhook and return its URL and event type.
+
+        Raises:
+            HttpError: 400 that names the path of the first wrong field.
+
+        """
+        body = self._object(value, "$", ("url", "type"))
+        url = _string(body, "url", "$")
+        event_type = _string(body, "type", "$")
+        problem = url_problem(url)
+        if problem:
+            raise bad_request(f"$.url: {problem}")
+        known = lifecycle.EVENT_TYPES.values()
+        if event_type not in known:
+            raise bad_request(f"$.type: expected one of {', '.join(known)}")
+        return url, event_type
+
+    def _location(self, body: Object, name: str) -> Object:
+        path = f"$.{name}"
+        location = self._object(_field(body, name, "$"), path, ("address", "contact", "notes"))
+        contact = self._object(_field(location, "contact", path), f"{path}.contact", ("name", "phone"))
+        checked: Object = {
+            "address": _string(location, "address", path),
+            "contact": {
+                "name": _string(contact, "name", f"{path}.contact"),
+                "phone": _string(contact, "phone", f"{path}.contact"),
+            },
+        }
+        if "notes" in location:
+            checked["notes"] = _string(location, "notes", path)
+        return checked
+
+    def _parcel(self, body: Object) -> Object:
+        parcel = self._object(_field(body, "parcel", "$"), "$.parcel", ("description", "weightGrams", "valueKzt"))
+        return {
+            "description": _string(parcel, "description", "$.parcel"),
+            "weightGrams": _integer(parcel, "weightGrams", "$.parcel"),
+            "valueKzt": _integer(parcel, "valueKzt", "$.parcel"),
+        }
+
+    def _object(self, value: object, path: str, fields: tuple[str, ...]) -> Object:
+        found = as_object(value, path)
+        if self._strict:
+            refuse_unknown(found, fields, path)
+        return found
+
+
+def as_object(value: object, path: str) -> Object:
+    """Check that a value is an object.
 
     Raises:
-        HttpError: 400 that names the path of the first wrong field.
+        HttpError: 400 that names the path.
 
     """
-    body = _object(value, "$")
-    order_id = _string(body, "externalOrderId", "$")
-    if not order_id:
-        raise bad_request("$.externalOrderId: must not be empty")
-    order: Object = {
-        "externalOrderId": order_id,
-        "pickup": _location(body, "pickup"),
-        "dropoff": _location(body, "dropoff"),
-        "parcel": _parcel(body),
-    }
-    return order_id, order
+    if not isinstance(value, dict):
+        raise wrong_type(path, "an object", value)
+    return cast("Object", value)
 
 
-def cancel_request(value: object) -> str | None:
-    """Check the body of a cancel and give its reason, if any.
+def refuse_unknown(found: Collection[str], known: Collection[str], path: str) -> None:
+    """Refuse names that are not known.
 
     Raises:
-        HttpError: 400 that names the path of the wrong field.
+        HttpError: 400 that names the first of them, and those that there are.
 
     """
-    body = _object(value, "$")
-    return _string(body, "reason", "$") if "reason" in body else None
+    for name in found:
+        if name not in known:
+            expected = f"expected {', '.join(known)}" if known else "none is expected"
+            raise bad_request(f"{path}.{name[:100]}: there is no such field; {expected}")
 
 
-def test_webhook_request(value: object) -> tuple[str, str]:
-    """Check the body of a test webhook and give its URL and event type.
+def wrong_type(path: str, expected: str, value: object) -> HttpError:
+    """Make the refusal of a value of a wrong type.
 
-    Raises:
-        HttpError: 400 that names the path of the first wrong field.
-
+    It says which kind of value came, never the value: it may be a phone or an address.
     """
-    body = _object(value, "$")
-    url = _string(body, "url", "$")
-    event_type = _string(body, "type", "$")
-    problem = url_problem(url)
-    if problem:
-        raise bad_request(f"$.url: {problem}")
-    known = lifecycle.EVENT_TYPES.values()
-    if event_type not in known:
-        raise bad_request(f"$.type: expected one of {', '.join(known)}")
-    return url, event_type
+    return bad_request(f"{path}: expected {expected}, got {_NAMES.get(type(value), 'null')}")
 
 
 def idempotency_key(key: str) -> str:
@@ -104,31 +171,6 @@ def boolean_parameter(values: tuple[str, ...], name: str) -> bool:
     raise bad_request(f"query parameter {name}: expected true or false, once")
 
 
-def _location(body: Object, name: str) -> Object:
-    path = f"$.{name}"
-    location = _object(_field(body, name, "$"), path)
-    contact = _object(_field(location, "contact", path), f"{path}.contact")
-    checked: Object = {
-        "address": _string(location, "address", path),
-        "contact": {
-            "name": _string(contact, "name", f"{path}.contact"),
-            "phone": _string(contact, "phone", f"{path}.contact"),
-        },
-    }
-    if "notes" in location:
-        checked["notes"] = _string(location, "notes", path)
-    return checked
-
-
-def _parcel(body: Object) -> Object:
-    parcel = _object(_field(body, "parcel", "$"), "$.parcel")
-    return {
-        "description": _string(parcel, "description", "$.parcel"),
-        "weightGrams": _integer(parcel, "weightGrams", "$.parcel"),
-        "valueKzt": _integer(parcel, "valueKzt", "$.parcel"),
-    }
-
-
 def _field(parent: Object, name: str, path: str) -> object:
     try:
         return parent[name]
@@ -136,26 +178,15 @@ def _field(parent: Object, name: str, path: str) -> object:
         raise bad_request(f"{path}.{name}: is required") from None
 
 
-def _object(value: object, path: str) -> Object:
-    if not isinstance(value, dict):
-        raise _wrong(path, "an object", value)
-    return cast("Object", value)
-
-
 def _string(parent: Object, name: str, path: str) -> str:
     value = _field(parent, name, path)
     if type(value) is not str:
-        raise _wrong(f"{path}.{name}", "a string", value)
+        raise wrong_type(f"{path}.{name}", "a string", value)
     return value
 
 
 def _integer(parent: Object, name: str, path: str) -> int:
     value = _field(parent, name, path)
     if type(value) is not int:
-        raise _wrong(f"{path}.{name}", "an integer", value)
+        raise wrong_type(f"{path}.{name}", "an integer", value)
     return value
-
-
-def _wrong(path: str, expected: str, value: object) -> HttpError:
-    # Says what kind of value came, never the value: it may be a phone or an address.
-    return bad_request(f"{path}: expected {expected}, got {_NAMES.get(type(value), 'null')}")

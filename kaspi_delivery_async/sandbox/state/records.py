@@ -49,7 +49,7 @@ class DeliveryRecord:
 
 @attrs.frozen(kw_only=True)
 class Event:
-    """Something a receiver is told. Source: CD, WH."""
+    """Something that is reported to a receiver. Source: CD, WH."""
 
     event_id: str
     type: str

@@ -6,18 +6,24 @@ import hmac
 import attrs
 
 from kaspi_delivery_async.sandbox import wire_format
-from kaspi_delivery_async.sandbox.http.messages import JSON
 from kaspi_delivery_async.sandbox.state.records import Event, PendingEvent
 from kaspi_delivery_async.sandbox.wire_format import rfc3339
 
 ANSWER_LIMIT = 5.0
-"""Seconds within which a receiver answers. Source: GS, WH."""
+"""Seconds within which a receiver responds. Source: GS, WH."""
 
 FIRST_RETRY = 60.0
 """Seconds from the first attempt to the second; the interval doubles from then on. Source: WH."""
 
 RETRY_WINDOW = 24 * 3600.0
 """Seconds after the first attempt beyond which none is made. Source: WH."""
+
+
+def secret_problem(secret: object) -> str | None:
+    """Return what is wrong with a signing secret, if anything."""
+    if not isinstance(secret, str) or not secret or not secret.isprintable() or " " in secret:
+        return "a text of at least one character, without blanks"
+    return None
 
 
 def following_attempt(pending: PendingEvent, sent_at: float) -> PendingEvent | None:
@@ -30,7 +36,7 @@ def following_attempt(pending: PendingEvent, sent_at: float) -> PendingEvent | N
 
 def render(event: Event, attempt: int) -> bytes:
     """Write the body of one attempt. Source: CD, WH."""
-    return wire_format.dumps({
+    body = {
         "eventId": event.event_id,
         "type": event.type,
         "attempt": attempt,
@@ -40,10 +46,11 @@ def render(event: Event, attempt: int) -> bytes:
             "status": event.status,
             "timestamp": rfc3339(event.timestamp),
         },
-    })  # fmt: skip
+    }
+    return wire_format.dumps_irregularly(body, seed=f"{event.event_id}/{attempt}")
 
 
 def signed_headers(body: bytes, *, secret: str, timestamp: int) -> dict[str, str]:
     """Make the headers of one attempt; what is signed is ``"{timestamp}.{rawBody}"``. Source: WH, EX."""
     signature = hmac.new(secret.encode(), b"%d.%b" % (timestamp, body), hashlib.sha256).hexdigest()
-    return {"Content-Type": JSON, "X-Kaspi-Timestamp": str(timestamp), "X-Kaspi-Signature": signature}
+    return {"Content-Type": "application/json", "X-Kaspi-Timestamp": str(timestamp), "X-Kaspi-Signature": signature}

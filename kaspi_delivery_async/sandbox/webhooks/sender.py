@@ -2,20 +2,22 @@
 
 import asyncio
 import itertools
+from contextlib import suppress
+from urllib.parse import urlsplit
 
 import aiohttp
 import attrs
 
 from kaspi_delivery_async.sandbox.clock import Clock
 from kaspi_delivery_async.sandbox.faults.fault import Fault, FaultKind
-from kaspi_delivery_async.sandbox.faults.selection import Faults
+from kaspi_delivery_async.sandbox.faults.selection import Faults, Happening
 from kaspi_delivery_async.sandbox.state.logs import Log, WebhookAttempt
 from kaspi_delivery_async.sandbox.state.records import Event, PendingEvent
-from kaspi_delivery_async.sandbox.state.storage import Storage
+from kaspi_delivery_async.sandbox.state.storage import Storage, StorageError
 from kaspi_delivery_async.sandbox.webhooks.message import following_attempt, render, signed_headers
 from kaspi_delivery_async.sandbox.webhooks.urls import is_loopback
 
-_AT_ONCE = 64  # attempts; more would only queue up in the receiver
+_AT_ONCE = 64  # attempts to one receiver; more would only queue up in it
 
 
 @attrs.define
@@ -28,20 +30,24 @@ class Registration:
 
 @attrs.frozen(eq=False)
 class _Attempt:
-    """An attempt whose fault, if any, is decided."""
+    """An attempt, and the fault that happens to it, if any."""
 
     pending: PendingEvent
-    fault: Fault | None
+    happening: Happening | None
     number: int
     """In order of launching."""
+
+    @property
+    def fault(self) -> Fault | None:
+        return None if self.happening is None else self.happening.fault
 
     @property
     def kind(self) -> FaultKind | None:
         return None if self.fault is None else self.fault.kind
 
     @property
-    def seconds(self) -> float:
-        return 0.0 if self.fault is None else self.fault.seconds or 0.0
+    def delivery_id(self) -> str:
+        return self.pending.event.delivery_id
 
 
 class WebhookSender:
@@ -56,17 +62,31 @@ class WebhookSender:
         log: Log[WebhookAttempt],
         storage: Storage,
         answer_limit: float,
+        self_signed: bool,
     ) -> None:
-        """Begin with nothing to send; ``answer_limit`` is in seconds of the event loop's time."""
+        """Begin with nothing to send.
+
+        Args:
+            registration: The receiver and the secret, as they are at the time of each attempt.
+            clock: When attempts are due.
+            faults: What goes wrong.
+            log: Where attempts are recorded.
+            storage: Keeps what no receiver has accepted yet.
+            answer_limit: Seconds of the event loop's time that a receiver has.
+            self_signed: Whether the certificate of an https receiver is taken as it is.
+
+        """
         self._registration = registration
         self._clock = clock
         self._faults = faults
         self._log = log
         self._storage = storage
         self._timeout = aiohttp.ClientTimeout(total=answer_limit)
-        self._turn = asyncio.Semaphore(_AT_ONCE)
+        self._self_signed = self_signed
+        self._turns: dict[str, asyncio.Semaphore] = {}
         self._session: aiohttp.ClientSession | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._running: dict[str, dict[asyncio.Task[None], int]] = {}
+        """The attempts of each delivery that are under way, with their numbers."""
         self._latest: dict[str, asyncio.Task[None]] = {}
         self._held: dict[str, list[_Attempt]] = {}
         self._numbers = itertools.count()
@@ -84,17 +104,30 @@ class WebhookSender:
         """Make an attempt when it is due."""
         self._clock.call_at(pending.due, lambda: self._launch(pending))
 
-    async def drain(self) -> None:
-        """Wait until no attempt is under way."""
-        while self._tasks:
-            await asyncio.wait(tuple(self._tasks))
+    async def drain(self, delivery_id: str | None = None) -> None:
+        """Wait for the attempts that have been launched by now, of all deliveries or of one."""
+        launched = next(self._numbers)
+        while True:
+            if delivery_id is None:
+                running = [
+                    task for each in self._running.values() for task, number in each.items() if number < launched
+                ]
+            else:
+                running = [task for task, number in self._running.get(delivery_id, {}).items() if number < launched]
+            if not running:
+                return
+            await asyncio.wait(running)
 
     async def abandon(self) -> None:
         """Break off everything under way and drop everything held back."""
+        broken_off = [task for each in self._running.values() for task in each]
         self._held.clear()
-        for task in self._tasks:
+        self._running.clear()
+        self._latest.clear()
+        for task in broken_off:
             task.cancel()
-        await self.drain()
+        if broken_off:
+            await asyncio.wait(broken_off)
 
     async def close(self) -> None:
         """Break off everything under way and close the connections."""
@@ -103,38 +136,45 @@ class WebhookSender:
             await self._session.close()
 
     def _launch(self, pending: PendingEvent) -> None:
-        happening = self._faults.pick(pending.event.type)
-        attempt = _Attempt(pending, None if happening is None else happening.fault, next(self._numbers))
-        if attempt.kind is FaultKind.DELAY:
-            self._clock.call_at(self._clock.now() + attempt.seconds, lambda: self._start(attempt))
-        elif attempt.kind is FaultKind.REORDER:
-            self._held.setdefault(pending.event.delivery_id, []).append(attempt)
-            self._clock.call_at(self._clock.now() + attempt.seconds, lambda: self._release(attempt))
+        happening = self._faults.pick(pending.event.type, order=pending.event.external_order_id)
+        attempt = _Attempt(pending, happening, next(self._numbers))
+        if attempt.kind is FaultKind.REORDER:
+            self._held.setdefault(attempt.delivery_id, []).append(attempt)
+            seconds = (attempt.fault and attempt.fault.seconds) or 0.0
+            self._clock.call_at(self._clock.now() + seconds, lambda: self._release(attempt))
+        elif happening is not None and happening.seconds > 0:
+            self._clock.call_at(self._clock.now() + happening.seconds, lambda: self._start(attempt))
         else:
             self._start(attempt)
 
     def _release(self, attempt: _Attempt) -> None:
-        delivery_id = attempt.pending.event.delivery_id
-        held = self._held.get(delivery_id, [])
+        held = self._held.get(attempt.delivery_id, [])
         if attempt in held:
             held.remove(attempt)
             if not held:
-                del self._held[delivery_id]
+                del self._held[attempt.delivery_id]
             self._start(attempt)
 
     def _start(self, attempt: _Attempt) -> None:
-        delivery_id = attempt.pending.event.delivery_id
+        delivery_id = attempt.delivery_id
         work = self._run(attempt, at=self._clock.now(), after=self._latest.get(delivery_id))
         task = asyncio.create_task(work)
-        self._tasks.add(task)
+        self._running.setdefault(delivery_id, {})[task] = attempt.number
         self._latest[delivery_id] = task
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(lambda done: self._ended(delivery_id, done))
+
+    def _ended(self, delivery_id: str, task: asyncio.Task[None]) -> None:
+        running = self._running.get(delivery_id, {})
+        running.pop(task, None)
+        if not running:
+            self._running.pop(delivery_id, None)
+        if self._latest.get(delivery_id) is task:
+            del self._latest[delivery_id]
 
     async def _run(self, attempt: _Attempt, *, at: float, after: asyncio.Task[None] | None) -> None:
-        delivery_id = attempt.pending.event.delivery_id
         if after is not None:
             await asyncio.wait([after])
-        async with self._turn:
+        async with self._turn(attempt):
             copies = 2 if attempt.kind is FaultKind.DUPLICATE else 1
             sent = await asyncio.gather(*(self._send(attempt, at) for _ in range(copies)))
         following = None if any(sent) else following_attempt(attempt.pending, at)
@@ -143,25 +183,33 @@ class WebhookSender:
         else:
             self._storage.save_event(following)
             self.schedule(following)
-        self._storage.commit(self._clock.now())
-        if self._latest.get(delivery_id) is asyncio.current_task():
-            del self._latest[delivery_id]
+        with suppress(StorageError):  # the next commit catches up
+            self._storage.commit(self._clock.now())
         if attempt.pending.attempt == 1:
-            for held in tuple(self._held.get(delivery_id, ())):
+            for held in tuple(self._held.get(attempt.delivery_id, ())):
                 if held.number < attempt.number:
                     self._release(held)
 
+    def _turn(self, attempt: _Attempt) -> asyncio.Semaphore:
+        """Return the turns of a receiver: one that is silent must not hold up another."""
+        receiver = urlsplit(self._url(attempt)).netloc
+        return self._turns.setdefault(receiver, asyncio.Semaphore(_AT_ONCE))
+
+    def _url(self, attempt: _Attempt) -> str:
+        return attempt.pending.event.url or self._registration.url or ""
+
     async def _send(self, attempt: _Attempt, at: float) -> bool:
-        """Make one attempt, log it, and tell whether the receiver accepted the event."""
+        """Make one attempt, log it, and return whether the receiver accepted the event."""
         event = attempt.pending.event
+        if attempt.fault is not None and attempt.kind is FaultKind.UNKNOWN_EVENT:
+            unknown = attempt.fault.value or ""
+            event = attrs.evolve(event, type=f"delivery.{unknown}", status=unknown)
+        url = self._url(attempt)
         body = render(event, attempt.pending.attempt)
-        skew = attempt.seconds if attempt.kind is FaultKind.CLOCK_SKEW else 0.0
+        skew = (attempt.fault.seconds or 0.0) if attempt.fault and attempt.kind is FaultKind.CLOCK_SKEW else 0.0
         secret = self._registration.secret + ("?" if attempt.kind is FaultKind.BAD_SIGNATURE else "")
         headers = signed_headers(body, secret=secret, timestamp=int(self._clock.stamp() + skew))
-        url = event.url or self._registration.url or ""
-        began = asyncio.get_running_loop().time()
-        status, error = await self._post(url, body, headers, kind=attempt.kind)
-        logged = WebhookAttempt(
+        under_way = WebhookAttempt(
             event_id=event.event_id,
             type=event.type,
             delivery_id=event.delivery_id,
@@ -170,13 +218,17 @@ class WebhookSender:
             url=url,
             headers=headers,
             body=body,
-            status=status,
-            error=error,
-            duration=asyncio.get_running_loop().time() - began,
-            fault=None if attempt.fault is None else str(attempt.fault),
+            error="no response yet",
+            fault=None if attempt.happening is None else attempt.happening.text,
         )
-        self._log.append(logged)
-        return logged.succeeded
+        # Logged when it is sent, so that the log's order is the one of sending and an attempt that hangs is in it.
+        number = self._log.append(under_way, final=False)
+        began = asyncio.get_running_loop().time()
+        status, error = await self._post(url, body, headers, kind=attempt.kind)
+        duration = asyncio.get_running_loop().time() - began
+        ended = attrs.evolve(under_way, status=status, error=error, duration=duration)
+        self._log.replace(number, ended)
+        return ended.succeeded
 
     async def _post(
         self, url: str, body: bytes, headers: dict[str, str], *, kind: FaultKind | None
@@ -189,7 +241,9 @@ class WebhookSender:
             return None, "lost on the way by a fault"
         if self._session is None:
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0), cookie_jar=aiohttp.DummyCookieJar(), timeout=self._timeout
+                connector=aiohttp.TCPConnector(limit=0, ssl=not self._self_signed),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                timeout=self._timeout,
             )
         try:
             async with self._session.post(url, data=body, headers=headers, allow_redirects=False) as response:

@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 
 def url_problem(url: str) -> str | None:
-    """Tell what is wrong with the URL of a webhook receiver, if anything."""
+    """Return what is wrong with the URL of a webhook receiver, if anything."""
     try:
         parts = urlsplit(url)
         usable = parts.scheme in {"http", "https"} and parts.hostname and (parts.port is None or parts.port > 0)
