@@ -85,12 +85,13 @@ def package(session: nox.Session) -> None:
 
 @nox.session(python=PRESENT)
 def tests(session: nox.Session) -> None:
-    """Run all tests; the newest Python also runs those of the code generator, and measures the coverage."""
-    install(session, "codegen", "test", compiled=True)
+    """Run all tests; those of the code generator and the examples, and the coverage, on the newest Python only."""
     pytest = ["pytest", "--numprocesses=auto", "--dist=worksteal", *session.posargs]
     if session.python != NEWEST:
-        session.run(*pytest, "--ignore=tests/codegen")
+        install(session, "codegen", "test", compiled=True)
+        session.run(*pytest, "--ignore=tests/codegen", "--ignore=tests/examples")
         return
+    install(session, "codegen", "examples", "test", compiled=True)
     session.run("python", "-m", "codegen", "--check")
     session.run("coverage", "erase")
     session.run("coverage", "run", "-m", *pytest)
@@ -117,7 +118,7 @@ def kill(session: nox.Session) -> None:
 @nox.session(python=NEWEST, default=False)
 def long(session: nox.Session) -> None:
     """Run the tests that take minutes."""
-    install(session, "codegen", "test", compiled=True)
+    install(session, "codegen", "examples", "test", compiled=True)
     session.run("pytest", "-m", "long", *session.posargs)
 
 
