@@ -108,6 +108,11 @@ class DeliveryClient:
         """The URL that is called, without a trailing slash."""
         return self._engine.endpoint.base_url
 
+    @property
+    def api_key_digest(self) -> str | None:
+        """Short digest of a fixed API key, by which a journal recognises it; None if the key is a callable."""
+        return self._engine.endpoint.api_key.digest
+
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> Self:
         """Set up a client from ``KASPI_API_KEY``, ``KASPI_ENVIRONMENT`` (``sandbox`` if unset) and ``KASPI_BASE_URL``.

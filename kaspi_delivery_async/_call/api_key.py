@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import inspect
 from typing import TYPE_CHECKING
 
@@ -33,6 +34,10 @@ class Secret:
         """Return the text; leave it in no variable."""
         return self._text
 
+    def digest(self) -> str:
+        """Return what the text is recognised by; it does not give the text away."""
+        return hashlib.sha256(self._text.encode()).hexdigest()[:16]
+
 
 class ApiKey:
     """Provides the current API key and keeps it out of every repr and local variable."""
@@ -41,6 +46,7 @@ class ApiKey:
         self._source = source if callable(source) else None
         self.fixed = None if callable(source) else _secret(source)
         """The key, if it never changes."""
+        self.digest = None if self.fixed is None else self.fixed.digest()
 
     def check(self) -> None:
         """Raise `ConfigurationError` if a fixed key is no key: only now, when no frame holds it any more."""

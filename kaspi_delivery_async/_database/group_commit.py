@@ -21,19 +21,32 @@ class GroupCommit(Generic[T, R]):
     A lone item is written at once; under load the groups grow, so that no queue does.
     """
 
-    def __init__(self, write: Callable[[Sequence[T]], Awaitable[Sequence[R]]]) -> None:
-        """Write by ``write``, which returns one result for each item, in order; its error is every item's."""
+    def __init__(
+        self,
+        write: Callable[[Sequence[T]], Awaitable[Sequence[R]]],
+        *,
+        on_abandoned: Callable[[T, R], None] | None = None,
+    ) -> None:
+        """Write by ``write``, which returns one result for each item, in order; its error is every item's.
+
+        ``on_abandoned`` is called with each item that was written although its task had been cancelled.
+        """
         self._write = write
+        self._on_abandoned = on_abandoned
         self._waiting: list[tuple[T, asyncio.Future[R]]] = []
         self._writing: asyncio.Task[None] | None = None
 
     async def submit(self, item: T) -> R:
         """Return the item's result when it is written. Cancelling this does not take the item back."""
+        return await self.add(item)
+
+    def add(self, item: T) -> asyncio.Future[R]:
+        """Have an item written; the future is its result."""
         written: asyncio.Future[R] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, written))
         if self._writing is None or self._writing.done():
             self._writing = asyncio.create_task(self._run())
-        return await written
+        return written
 
     async def flush(self) -> None:
         """Wait until all is written."""
@@ -50,6 +63,8 @@ class GroupCommit(Generic[T, R]):
                     if not written.done():
                         written.set_exception(error)
             else:
-                for (_, written), result in zip(group, results, strict=True):
+                for (item, written), result in zip(group, results, strict=True):
                     if not written.done():
                         written.set_result(result)
+                    elif self._on_abandoned is not None:
+                        self._on_abandoned(item, result)

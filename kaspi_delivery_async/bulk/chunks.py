@@ -40,7 +40,7 @@ class Job:
     """Orders under way at once on a worker."""
     rate: float | None
     """Requests per second of a worker; None finds out what the API bears."""
-    run: str
+    run_id: str
     """The passage through the input that all chunks belong to."""
 
 
@@ -76,7 +76,7 @@ async def run_chunk(job: Job, chunk: Chunk, *, on_pause: OnPause | None = None) 
     client = DeliveryClient.from_env(settings).with_options(limits=Limits(rate=job.rate))
     async with client, Journal(job.journal) as journal:
         results = create_deliveries(
-            client, chunk.lines, journal=journal, concurrency=job.concurrency, on_pause=on_pause, run=job.run
+            client, chunk.lines, journal=journal, concurrency=job.concurrency, on_pause=on_pause, run_id=job.run_id
         )
         return [result async for result in results]
 
@@ -117,7 +117,7 @@ async def create_deliveries_on(
         journal=os.fspath(journal),
         concurrency=concurrency,
         rate=rate and rate / executor.workers,
-        run=uuid.uuid4().hex,
+        run_id=uuid.uuid4().hex,
     )
     chunks = _cut(as_lines(orders), chunk_size)
     under_way: set[asyncio.Task[list[Result]]] = set()

@@ -93,8 +93,8 @@ class DaskExecutor:
             def hear(event: tuple[float, bytes]) -> None:
                 on_pause(pickle.loads(event[1]))  # noqa: S301 - as Dask itself does with results
 
-            self._client.subscribe_topic(job.run, hear)
-        key = f"kaspi-delivery-{job.run}-{chunk.number}"
+            self._client.subscribe_topic(job.run_id, hear)
+        key = f"kaspi-delivery-{job.run_id}-{chunk.number}"
         future = self._client.submit(_run_named, key, job, chunk, key=key, pure=False)
         try:
             return await future  # type: ignore[no-any-return]
@@ -125,7 +125,7 @@ async def _run_named(name: str, job: Job, chunk: Chunk) -> list[Result]:
     worker = _distributed().get_worker()
 
     def relay(paused: Paused) -> None:
-        worker.log_event(job.run, pickle.dumps(paused))
+        worker.log_event(job.run_id, pickle.dumps(paused))
 
     return await asyncio.create_task(run_chunk(job, chunk, on_pause=relay), name=name)
 

@@ -1,8 +1,9 @@
-"""What to do about an order, before and after it is sent: pure decisions over what the journal knows."""
+"""What to do about an order, before and after it is sent: pure decisions over what the journal holds."""
 
 from __future__ import annotations
 
 from enum import Enum, auto
+from http import HTTPStatus
 from typing import TYPE_CHECKING, NamedTuple
 
 import attrs
@@ -32,7 +33,17 @@ if TYPE_CHECKING:
 CLOCK_TOLERANCE = 300.0
 """Seconds by which the clocks of machines that share a journal may differ."""
 
-_HTTP_BAD_REQUEST = 400
+WRONG_ADDRESS = frozenset({HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.UNSUPPORTED_MEDIA_TYPE})
+"""Statuses of a server that is not the API, as a 404 is: every other order would get them, too."""
+
+NOT_FINAL = frozenset({
+    HTTPStatus.REQUEST_TIMEOUT,
+    HTTPStatus.MISDIRECTED_REQUEST,
+    HTTPStatus.LOCKED,
+    HTTPStatus.TOO_EARLY,
+    499,  # a proxy's: its client closed the connection
+})  # fmt: skip
+"""Statuses of the 4xx that refuse this request, and not the order."""
 
 
 class Step(Enum):
@@ -43,22 +54,24 @@ class Step(Enum):
     WAIT = auto()
     """Another run is sending it just now."""
     KNOWN = auto()
-    """Its outcome is known, nothing is sent."""
+    """The journal holds its result; nothing is sent."""
     DOUBT = auto()
     """It may have arrived, and its key is too old."""
+    OTHER_KEY = auto()
+    """It may have arrived under another API key, whose account may not share idempotency keys with this one."""
     DUPLICATE = auto()
     """An earlier line of the same input names the same order."""
     CHANGED = auto()
-    """The order is known with another payload."""
+    """The journal holds the order with another payload."""
 
 
 @attrs.frozen(kw_only=True)
 class Known:
-    """What the journal knows of an order when it is met again."""
+    """An order as the journal holds it when a run meets it again."""
 
     state: OrderState = attrs.field(converter=OrderState)
     fingerprint: str
-    run: str
+    run_id: str
     """The passage through an input that met it last."""
     place: str
     """Where in the input."""
@@ -66,36 +79,46 @@ class Known:
     """Whether a run that is alive is sending it."""
     sent_at: float | None
     """When it may first have left: Unix seconds."""
+    account: str | None
+    """Digest of the API key that it may first have left under; None if that is not known."""
     delivery_id: str | None
     tracking_url: str | None
     error: str | None
 
 
-def next_step(order: Order, known: Known | None, *, run: str, now: float) -> Step:
-    """Decide what to do about an order that the passage ``run`` through an input meets at ``now``, in Unix seconds."""
+def next_step(order: Order, known: Known | None, *, run_id: str, account: str | None, now: float) -> Step:
+    """Decide what to do about an order that the passage ``run_id`` through an input meets at ``now``, in Unix seconds.
+
+    Lines that repeat an order of the same passage wait until it has ended, so that they can be told its result.
+    """
     if known is None:
         return Step.SEND
-    if known.run == run and known.place != order.place:
-        return Step.DUPLICATE
+    is_unfinished = known.state in UNFINISHED
+    if known.run_id == run_id and known.place != order.place:
+        return Step.WAIT if is_unfinished and known.leased else Step.DUPLICATE
     if known.fingerprint != order.fingerprint:
         return Step.CHANGED
-    if known.state not in UNFINISHED:
+    if not is_unfinished:
         return Step.KNOWN
     if known.leased:
         return Step.WAIT
-    return Step.SEND if is_young(known.sent_at, now=now) else Step.DOUBT
+    if not is_young(known.sent_at, now=now):
+        return Step.DOUBT
+    if known.sent_at is not None and None not in {account, known.account} and account != known.account:
+        return Step.OTHER_KEY
+    return Step.SEND
 
 
 def is_young(sent_at: float | None, *, now: float) -> bool:
     """Whether the key of an order that may have left at ``sent_at`` can still be trusted (Source: AU).
 
-    A time in the future was written by a wrong clock, and tells no age.
+    A time in the future was written by a wrong clock, and is no measure of age.
     """
     return sent_at is None or -CLOCK_TOLERANCE <= now - sent_at < RESEND_WINDOW
 
 
-class Verdict(NamedTuple):
-    """What became of an order that was sent."""
+class OrderUpdate(NamedTuple):
+    """What the journal is to hold of an order after a call, and how the run goes on."""
 
     state: OrderState
     delivery_id: str | None = None
@@ -104,15 +127,17 @@ class Verdict(NamedTuple):
     error: str | None = None
     error_type: str | None = None
     again: bool = False
-    """Whether the same run sends it again."""
+    """Whether the same run sends it again, however many calls it has had."""
+    pause: float | None = None
+    """Seconds for which the API asked to be sent nothing; 0 if it named no time, None if it did not ask."""
     ends_run: bool = False
     """Whether any other order would fare the same."""
 
 
-def verdict_on_answer(response: Response[DeliveryCreated]) -> Verdict:
-    """Decide what becomes of an order that was answered."""
+def update_after_response(response: Response[DeliveryCreated]) -> OrderUpdate:
+    """Return the update of an order whose delivery was made."""
     created = response.value
-    return Verdict(
+    return OrderUpdate(
         state=OrderState.CREATED,
         delivery_id=storable(created.delivery_id),
         tracking_url=created.tracking_url and storable(created.tracking_url),
@@ -120,49 +145,62 @@ def verdict_on_answer(response: Response[DeliveryCreated]) -> Verdict:
     )
 
 
-def put_back(*, may_have_arrived: bool) -> Verdict:
-    """Decide what becomes of an order that was taken and not sent, because the run ended."""
-    return Verdict(state=OrderState.SENT if may_have_arrived else OrderState.PENDING, again=True)
+def put_back(*, may_have_arrived: bool) -> OrderUpdate:
+    """Return the update of an order that was claimed and not sent."""
+    return OrderUpdate(state=OrderState.SENT if may_have_arrived else OrderState.PENDING, again=True)
 
 
-def verdict_on_error(error: KaspiDeliveryError, *, may_have_arrived: bool) -> Verdict:
-    """Decide what becomes of an order that was not answered as hoped.
+def update_after_error(error: KaspiDeliveryError, *, may_have_arrived: bool) -> OrderUpdate:
+    """Return the update of an order whose call failed.
 
-    ``may_have_arrived`` tells of earlier runs: what they may have done is not taken back by a later
-    refusal, as within a call.
+    ``may_have_arrived`` is about earlier calls: a later refusal does not take back what they may have done.
     """
     ends_run = _is_about_all_orders(error)
-    again = not ends_run and _is_worth_waiting_for(error)
+    pause = None if ends_run else _pause_asked_for(error)
+    again = not ends_run and (_is_rate_limit(error) or _never_had_its_turn(error))
     if may_have_arrived or error.outcome is Outcome.UNKNOWN:
         state = OrderState.SENT
     elif again or ends_run:
         state = OrderState.PENDING
+    elif error.outcome is Outcome.REJECTED and not (isinstance(error, ApiError) and error.status in NOT_FINAL):
+        state = OrderState.REJECTED
     else:
-        state = OrderState.REJECTED if error.outcome is Outcome.REJECTED else OrderState.FAILED
-    return Verdict(
+        state = OrderState.FAILED
+    return OrderUpdate(
         state=state,
         delivery_id=error.delivery_id if isinstance(error, UnreadableResponseError) else None,
         error=storable(str(error)),
         error_type=type(error).__name__,
         again=again,
+        pause=pause,
         ends_run=ends_run,
     )
 
 
 def _is_about_all_orders(error: KaspiDeliveryError) -> bool:
     """Whether it is the key, the settings or the address that is wrong, and not the order."""
-    if isinstance(error, ApiError) and error.status < _HTTP_BAD_REQUEST:
-        return True  # a redirect
+    if isinstance(error, ApiError) and (error.status < HTTPStatus.BAD_REQUEST or error.status in WRONG_ADDRESS):
+        return True  # a redirect, or a server that is not the API
     return isinstance(
         error,
         AuthenticationError | PermissionDeniedError | NotFoundError | CertificateError | ConfigurationError,
     )
 
 
-def _is_worth_waiting_for(error: KaspiDeliveryError) -> bool:
-    """Whether the API will take the order later, or the order's turn just did not come."""
-    if isinstance(error, ApiError) and error.replayed:
-        return False  # it stays the answer for as long as the key lives
-    if isinstance(error, RateLimitedError) or error.retry_after is not None:
-        return True
-    return isinstance(error, DeadlineExceededError) and not error.attempts
+def _is_rate_limit(error: KaspiDeliveryError) -> bool:
+    # What is replayed stays the response for as long as the key lives.
+    return isinstance(error, RateLimitedError) and not error.replayed
+
+
+def _never_had_its_turn(error: KaspiDeliveryError) -> bool:
+    return isinstance(error, DeadlineExceededError) and not error.attempts and error.outcome is Outcome.NOT_SENT
+
+
+def _pause_asked_for(error: KaspiDeliveryError) -> float | None:
+    """Return the seconds to wait; a refusal is final, whatever headers it has."""
+    if _is_rate_limit(error):
+        return error.retry_after or 0.0
+    if isinstance(error, ApiError):
+        may_pass = error.status >= HTTPStatus.INTERNAL_SERVER_ERROR or error.status in NOT_FINAL
+        return error.retry_after if may_pass and not error.replayed else None
+    return error.retry_after

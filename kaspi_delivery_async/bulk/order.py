@@ -1,4 +1,4 @@
-"""What bulk creation speaks of, as plain data: an input line, an order ready to be sent, what became of it."""
+"""An order ready to be sent, with key, body and fingerprint fixed, and the states it has in the journal."""
 
 from __future__ import annotations
 
@@ -18,42 +18,42 @@ if TYPE_CHECKING:
 
 
 class OrderState(StrEnum):
-    """Where an order stands in the journal."""
+    """State of an order in the journal."""
 
     PENDING = "pending"
     """Known, and nothing of it has left: it was put back during a pause, or because the run ended."""
     SENT = "sent"
-    """It may have left, and no answer is known: the next run sends it again under the same key."""
+    """It may have left, and no response is known: the next run sends it again under the same key."""
     CREATED = "created"
     """The API has made the delivery. Final."""
     REJECTED = "rejected"
-    """The API refused the order; nothing was made. Final."""
+    """The API refused the order; no delivery exists. Final."""
     FAILED = "failed"
-    """Nothing of it can have arrived, such as for want of a connection: the next run tries again."""
+    """Nothing of it had an effect, for example because no connection could be made: the next run tries again."""
     IN_DOUBT = "in_doubt"
-    """It may have arrived, and its key is too old to be sent again: a webhook that names the order settles it."""
+    """It may have arrived, and its key is too old to be sent again: a webhook that names the order confirms it."""
 
 
 UNFINISHED = frozenset({OrderState.PENDING, OrderState.SENT, OrderState.FAILED})
-"""What another run takes up. Orders in any other state are left alone, and their bodies forgotten."""
+"""States of orders that another run resumes. Orders in any other state are left alone, and their bodies erased."""
 
 
 @attrs.frozen(kw_only=True)
 class Order:
-    """An order with all that is fixed before it is sent."""
+    """An order with everything that is fixed before its first send."""
 
     place: str
     order_id: str
     operation: Operation[DeliveryCreated] = attrs.field(repr=False)
     key: str
-    """Its idempotency key, by which the journal knows it too."""
+    """Its idempotency key, which identifies it in the journal, too."""
     body: bytes = attrs.field(repr=False)
     fingerprint: str
     """SHA-256 of the body, in hex."""
 
 
 def prepare(line: Line) -> Order:
-    """Fix an order's key and body, or raise the `InvalidRequestError` that tells what is wrong with the line."""
+    """Fix an order's key and body; raises `InvalidRequestError` with the line's place for a line that is not valid."""
     if isinstance(line.order, InvalidRequestError):
         raise line.order
     try:
@@ -62,8 +62,8 @@ def prepare(line: Line) -> Order:
         raise InvalidRequestError(line.place, str(error)) from None
     if "\0" in line.order.external_order_id:
         raise InvalidRequestError(line.place, "$.externalOrderId: must not hold a NUL character: no database keeps it")
-    key, body = operation.idempotency_key, operation.body
-    assert key is not None and body is not None  # noqa: PT018, S101 - a create has both
+    # A create has both a key and a body.
+    key, body = operation.idempotency_key or "", operation.body or b""
     return Order(
         place=line.place,
         order_id=line.order.external_order_id,

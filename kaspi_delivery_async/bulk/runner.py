@@ -8,29 +8,57 @@ from collections import deque
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from kaspi_delivery_async.bulk.decisions import Step, Verdict, put_back, verdict_on_answer, verdict_on_error
+from kaspi_delivery_async.bulk.decisions import (
+    OrderUpdate,
+    Step,
+    put_back,
+    update_after_error,
+    update_after_response,
+)
+from kaspi_delivery_async.bulk.journal.claims import Send, Skip
 from kaspi_delivery_async.bulk.order import UNFINISHED, OrderState, prepare
-from kaspi_delivery_async.bulk.results import Paused, Result
-from kaspi_delivery_async.errors import ConfigurationError, InvalidRequestError, KaspiDeliveryError
+from kaspi_delivery_async.bulk.results import Paused, Result, refusal, result_of_skip, result_of_update
+from kaspi_delivery_async.errors import (
+    ConfigurationError,
+    InvalidRequestError,
+    KaspiDeliveryError,
+    Outcome,
+    StorageError,
+)
 from kaspi_delivery_async.order_files.lines import as_lines
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable
 
     from kaspi_delivery_async.bulk.journal import Journal
-    from kaspi_delivery_async.bulk.journal.claims import Claim, Session
+    from kaspi_delivery_async.bulk.journal.claims import Claims
     from kaspi_delivery_async.bulk.order import Order
     from kaspi_delivery_async.client import DeliveryClient
     from kaspi_delivery_async.models import DeliveryRequest
     from kaspi_delivery_async.order_files.lines import Line
 
 AHEAD = 4
-"""Orders in the run's hands, as a multiple of the concurrency: written down ahead, or finished and not yet read."""
+"""Orders that a run holds, as a multiple of the concurrency: claimed ahead, or finished and not yet read."""
 
 CALLS = 3
-"""Calls that a run makes for an order that comes to no end, before it is left to the next run."""
+"""Calls that a run makes for an order without a final result, before it is left to the next run."""
 
-LONGEST_RUN = 32
+TURNS = 100
+"""Calls in which an order is not sent at all, while no other order of the run ends: then the run ends."""
+
+PAUSES = 10
+"""Pauses in a row, with no order ended in between, after which the run ends."""
+
+LONGEST_PAUSE = 3600.0
+"""Seconds of a pause at most, whatever the API asks for; then it is tried again."""
+
+SHORTEST_PAUSES = (0.1, 5.0)
+"""Seconds of the first of several pauses in a row, doubled for each, and at most: for a 429 that names no time."""
+
+LONGEST_WAIT = 3600.0
+"""Seconds to wait at most for an order that another run is sending."""
+
+LONGEST_RUN_ID = 32
 """Characters of a run's name that the journal keeps."""
 
 POLL = 0.2
@@ -46,30 +74,32 @@ async def create_deliveries(
     journal: Journal,
     concurrency: int = 64,
     on_pause: Callable[[Paused], object] | None = None,
-    run: str | None = None,
+    run_id: str | None = None,
     stop: asyncio.Event | None = None,
 ) -> AsyncGenerator[Result]:
-    """Create a delivery for each order, exactly one, and yield what became of it, in the order of completion.
+    """Create a delivery for each order, exactly one, and yield the results in the order of completion.
 
-    Memory is bounded for any input. An order that fails stops nothing; what is wrong with the key,
-    the address, the journal or the input itself ends the run: those in flight end first, then the
-    error is raised. So does cancelling (Ctrl-C under `asyncio.run`): no more orders are taken, those
-    in flight end within the client's `Timeout.total`, and the same call continues later. Leaving the
-    loop early does the same as soon as the journal is closed.
+    Memory is bounded for any input. An order that fails stops nothing. An error that concerns every order, such as
+    a wrong API key, address or input, or a journal that cannot be written, ends the run: orders in flight end,
+    their results are yielded, then the error is raised. Every run ends: an order is called for at most three times
+    without a result, and ten pauses in a row in which no order ends, of at most an hour each, end the run.
+
+    To stop early without losing a result, set ``stop``. Cancelling (Ctrl-C under `asyncio.run`) also lets the orders
+    in flight end, within the client's `Timeout.total`; cancelling a second time cancels them. Leaving the loop early
+    does the same when the journal is closed. The same call resumes the run later.
 
     Args:
-        client: Sends the requests; its `Limits` and pace hold for the whole run.
+        client: Sends the requests; its `Limits` hold for the whole run.
         orders: The input, such as `read_orders` or `Journal.unfinished`.
         journal: Open, and for the client's environment.
-        concurrency: Orders under way at once, at the most.
-        on_pause: Is told when the API wants a rest that outlasts a call. The run pauses, and sends
-            the same orders under the same keys afterwards.
-        run: A name for this passage through the input, of at most 32 characters, if several calls each
-            take a part of it: lines that repeat an order are recognised within a run.
-        stop: Set it to end the run early without losing a result: no more orders are taken, those in flight
-            end, and the loop still yields the result of each.
+        concurrency: Maximum number of orders in flight.
+        on_pause: Called when the API asks for a pause longer than a call may last. The run waits, then sends the same
+            orders under the same keys.
+        run_id: Name of this passage through the input, of at most 32 characters, if several calls each take a part of
+            it: lines that repeat an order are recognised within it.
+        stop: Set it to take no more orders; orders in flight end, and the loop yields their results.
 
-    Raises `ConfigurationError` for a concurrency that is no whole number from 1, a name that is too long, and a
+    Raises `ConfigurationError` for a concurrency that is not a whole number from 1, a name that is too long, and a
     journal of another environment.
 
     """
@@ -77,164 +107,244 @@ async def create_deliveries(
         raise ConfigurationError(
             f"create_deliveries: concurrency is {concurrency!r}; it must be a whole number, 1 or more"
         )
-    if run is not None and len(run) > LONGEST_RUN:
-        raise ConfigurationError(f"create_deliveries: run is {run!r}; it must have at most {LONGEST_RUN} characters")
-    work = _Run(client, journal, concurrency=concurrency, on_pause=on_pause)
-    work.session = await journal.begin(urlsplit(client.base_url).netloc, run=run, stop=work.finish)
+    if run_id is not None and len(run_id) > LONGEST_RUN_ID:
+        raise ConfigurationError(
+            f"create_deliveries: run_id is {run_id!r}; it must have at most {LONGEST_RUN_ID} characters"
+        )
+    environment = urlsplit(client.base_url).netloc
+    claims = await journal.begin(environment, run_id=run_id, account=client.api_key_digest)
+    run = _Run(client, journal, claims, as_lines(orders), concurrency=concurrency, on_pause=on_pause, stop=stop)
+    journal.close_with(run)
     try:
-        work.start(as_lines(orders), stop)
-        while (result := await work.next_result()) is not None:
+        while (result := await run.next_result()) is not None:
             yield result
     finally:
-        await work.finish()
-    if work.failure is not None:
-        raise work.failure
+        await run.finish()
+    if run.failure is not None:
+        raise run.failure
 
 
 class _Run:
-    session: Session
-    _feeder: asyncio.Task[None]
     failure: BaseException | None = None
-    """What ended the run early."""
+    """The error that ended the run early."""
 
     def __init__(
-        self, client: DeliveryClient, journal: Journal, *, concurrency: int, on_pause: Callable[[Paused], object] | None
+        self,
+        client: DeliveryClient,
+        journal: Journal,
+        claims: Claims,
+        lines: AsyncIterable[Line],
+        *,
+        concurrency: int,
+        on_pause: Callable[[Paused], object] | None,
+        stop: asyncio.Event | None,
     ) -> None:
         self._client = client
         self._journal = journal
+        self._claims = claims
         self._on_pause = on_pause
         self._slots = asyncio.Semaphore(concurrency)
         self._room = asyncio.Semaphore(AHEAD * concurrency)
-        self._under_way: set[asyncio.Task[Result | None]] = set()
+        self._in_hand: dict[str, asyncio.Event] = {}
+        """For each order that is worked on, by key, what later lines of the same order wait for."""
+        self._tasks: set[asyncio.Task[Result | None]] = set()
         self._results: deque[Result] = deque()
-        self._news = asyncio.Event()
+        self._progress = asyncio.Event()
         self._stopping = asyncio.Event()
+        self._ended = 0
+        """Orders that came to an end."""
+        self._pauses = 0
+        """Pauses since an order came to an end."""
         self._paused_until = 0.0
         self._finishing: asyncio.Task[None] | None = None
-        self._stopper: asyncio.Task[None] | None = None
-
-    def start(self, lines: AsyncIterable[Line], stop: asyncio.Event | None) -> None:
-        self._feeder = asyncio.create_task(self._feed(lines))
-        self._feeder.add_done_callback(self._fed)
-        if stop is not None:
-            self._stopper = asyncio.create_task(self._stop_after(stop))
-
-    async def _stop_after(self, stop: asyncio.Event) -> None:
-        await stop.wait()
-        self._take_no_more()
-
-    def _take_no_more(self) -> None:
-        self._stopping.set()
-        self._feeder.cancel()
+        self._reader = asyncio.create_task(self._read(lines))
+        self._reader.add_done_callback(self._input_ended)
+        self._stopper = None if stop is None else asyncio.create_task(self._stop_after(stop))
 
     async def next_result(self) -> Result | None:
         """Wait for a result; None when no more will come."""
         while not self._results:
-            if self._feeder.done() and not self._under_way:
+            if self._reader.done() and not self._tasks:
                 return None
-            self._news.clear()
-            await self._news.wait()
+            self._progress.clear()
+            await self._progress.wait()
         self._room.release()
         return self._results.popleft()
 
+    def take_no_more(self) -> None:
+        """Read no more of the input, and send nothing more."""
+        self._stopping.set()
+        self._reader.cancel()
+
     async def finish(self) -> None:
-        """Take no more orders, let those under way end, and leave the journal; cancelling it cancels them too."""
+        """Take no more orders, let those in flight end, and close the claims.
+
+        Cancelled, it cancels the orders in flight; the claims are closed all the same, before the journal is.
+        """
+        self.take_no_more()
         if self._finishing is None:
             self._finishing = asyncio.create_task(self._finish())
-        await self._finishing
+        try:
+            await asyncio.shield(self._finishing)
+        except asyncio.CancelledError:
+            self.abort()
+            raise
+
+    def abort(self) -> None:
+        """Cancel the orders in flight at once."""
+        for task in self._tasks:
+            task.cancel()
 
     async def _finish(self) -> None:
-        self._take_no_more()
+        await asyncio.wait([self._reader])
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+        if self._stopper is not None:
+            self._stopper.cancel()
         try:
-            await asyncio.wait([self._feeder])
-            if self._under_way:
-                await asyncio.wait(self._under_way)
+            await self._claims.close()
         finally:
-            for task in self._under_way:
-                task.cancel()
-            if self._stopper is not None:
-                self._stopper.cancel()
-            await self._journal.leave(self.session)
+            self._journal.forget(self)
 
-    async def _feed(self, lines: AsyncIterable[Line]) -> None:
+    async def _stop_after(self, stop: asyncio.Event) -> None:
+        await stop.wait()
+        self.take_no_more()
+
+    async def _read(self, lines: AsyncIterable[Line]) -> None:
         async for line in lines:
             await self._room.acquire()
             task = asyncio.create_task(self._process(line))
-            self._under_way.add(task)
+            self._tasks.add(task)
             task.add_done_callback(self._processed)
 
-    def _fed(self, feeder: asyncio.Task[None]) -> None:
-        if not feeder.cancelled():
-            self.failure = self.failure or feeder.exception()  # what was read before is brought to its end
-        self._news.set()
+    def _input_ended(self, reader: asyncio.Task[None]) -> None:
+        if not reader.cancelled():
+            self.failure = self.failure or reader.exception()  # what was read before is brought to its end
+        self._progress.set()
 
     def _processed(self, task: asyncio.Task[Result | None]) -> None:
-        self._under_way.discard(task)
+        self._tasks.discard(task)
         if not task.cancelled():
             error = task.exception()
-            self._fail(error)
-            if error is None and (result := task.result()) is not None:
+            if error is not None:
+                self._fail(error)
+            elif (result := task.result()) is not None:
+                self._ended += 1
+                self._pauses = 0
                 self._results.append(result)
-        self._news.set()
+        self._progress.set()
 
-    def _fail(self, error: BaseException | None) -> None:
-        if error is not None:
-            self.failure = self.failure or error
-            self._take_no_more()
+    def _fail(self, error: BaseException) -> None:
+        self.failure = self.failure or error
+        self.take_no_more()
 
     async def _process(self, line: Line) -> Result | None:
-        """Bring an order to an end; None if the run ended before it was sent."""
+        """Bring a line's order to an end; None if the run ended before it was sent."""
         try:
             order = prepare(line)
         except InvalidRequestError as error:
-            return _refused(line.place, None, error)
-        calls = 0
-        while await self._is_time_to_send():
-            claim = await self.session.claim(order)
-            if claim.step is Step.WAIT:
-                await self._rest(POLL)
-            elif claim.step is not Step.SEND:
-                return _settled_before(order, claim)
-            else:
-                verdict = await self._send(order, claim)
-                calls += 1
-                unfinished = verdict.state in UNFINISHED and calls < CALLS
-                if verdict.ends_run or not (verdict.again or unfinished):
-                    return _sent(order, verdict)
-        return None
-
-    async def _send(self, order: Order, claim: Claim) -> Verdict:
-        async with self._slots:
-            # The wait for a slot may have outlived the run, or the order's key.
-            if self._stopping.is_set() or not self.session.may_send(claim):
-                verdict = put_back(may_have_arrived=claim.may_have_arrived)
-            else:
-                verdict = await self._ask(order, claim)
-        await self.session.end(order, claim, verdict)
-        return verdict
-
-    async def _ask(self, order: Order, claim: Claim) -> Verdict:
+            return refusal(line.place, None, error)
+        # A line that repeats an order is reported with the result of the line before, so it waits for it.
+        while (earlier := self._in_hand.get(order.key)) is not None:
+            await earlier.wait()
+        ended = self._in_hand[order.key] = asyncio.Event()
         try:
-            response = await self._client.send(order.operation)
-        except KaspiDeliveryError as error:
-            verdict = verdict_on_error(error, may_have_arrived=claim.may_have_arrived)
-            if verdict.ends_run:
-                self._fail(error)
-            elif verdict.again:
-                self._pause(error)
-            return verdict
-        return verdict_on_answer(response)
+            return await self._bring_to_an_end(order)
+        finally:
+            del self._in_hand[order.key]
+            ended.set()
 
-    def _pause(self, cause: KaspiDeliveryError) -> None:
+    async def _bring_to_an_end(self, order: Order) -> Result | None:
+        calls = turns = others_ended = 0
+        waited = 0.0
+        update: OrderUpdate | None = None
+        while await self._is_time_to_send():
+            claim = await self._claims.claim(order)
+            if isinstance(claim, Skip):
+                if claim.step is not Step.WAIT or waited > LONGEST_WAIT:
+                    return result_of_skip(order, claim)
+                waited += POLL
+                await self._rest(POLL)
+                continue
+            update = await self._send(order, claim)
+            if update.ends_run:
+                return result_of_update(order, update)
+            if update.again and update.pause is None and update.error is not None:  # its turn did not come
+                turns = turns + 1 if others_ended == self._ended else 1
+                others_ended = self._ended
+                if turns == TURNS:
+                    self._fail(
+                        KaspiDeliveryError(f"no order of the run could be sent in {turns} calls: {update.error}")
+                    )
+            if not update.again:
+                calls += 1
+                if update.state not in UNFINISHED or calls == CALLS:
+                    return result_of_update(order, update)
+        # The run ended first. What may have arrived is named, as open; the rest is as if it had not been read.
+        return result_of_update(order, update) if update is not None and update.state is OrderState.SENT else None
+
+    async def _send(self, order: Order, claim: Send) -> OrderUpdate:
+        try:
+            await self._slots.acquire()
+        except asyncio.CancelledError:
+            self._claims.give_back(order, claim)
+            raise
+        try:
+            # The wait for a slot may have outlived the run, the order's key, or the lease.
+            if self._stopping.is_set() or not self._claims.may_send(claim):
+                update = put_back(may_have_arrived=claim.may_have_arrived)
+                await self._claims.end(order, claim, update)
+                return update
+            # The slot is kept until the result is written down: if that fails, nothing more is sent.
+            return await self._note(order, claim, await self._call(order, claim))
+        finally:
+            self._slots.release()
+
+    async def _call(self, order: Order, claim: Send) -> OrderUpdate:
+        may_have_arrived = claim.may_have_arrived
+        try:
+            return update_after_response(await self._client.send(order.operation))
+        except KaspiDeliveryError as error:
+            update = update_after_error(error, may_have_arrived=may_have_arrived)
+            if update.ends_run:
+                self._fail(error)
+            elif update.pause is not None and (update.again or update.pause > 0):
+                self._pause(error, update.pause)
+            return update
+        except Exception as error:  # noqa: BLE001 - it is the caller's own, such as an `api_key` function's
+            self._fail(error)
+            left = getattr(error, "kaspi_outcome", Outcome.UNKNOWN) is not Outcome.NOT_SENT
+            return put_back(may_have_arrived=may_have_arrived or left)
+
+    async def _note(self, order: Order, claim: Send, update: OrderUpdate) -> OrderUpdate:
+        """Write an update down; if the journal cannot be written, the run ends, and the result is reported still."""
+        try:
+            await self._claims.end(order, claim, update)
+        except StorageError as error:
+            self._fail(
+                StorageError(
+                    f"{error}; the journal is behind: it holds orders of this run as sent that have ended. Resume the "
+                    "run with the same journal, or a copy of it: they are sent again under the same keys"
+                )
+            )
+            return update._replace(ends_run=True)
+        return update
+
+    def _pause(self, cause: KaspiDeliveryError, seconds: float) -> None:
         now = asyncio.get_running_loop().time()
-        if cause.retry_after is None:
-            return
-        is_news = now >= self._paused_until
-        self._paused_until = max(self._paused_until, now + cause.retry_after)
-        if is_news and cause.retry_after > 0:
-            _logger.warning("the API wants a rest: pausing for %.0f s", cause.retry_after)
+        is_new = now >= self._paused_until
+        if is_new:
+            self._pauses += 1
+            if self._pauses > PAUSES:
+                self._fail(cause)
+                return
+        first, longest = SHORTEST_PAUSES
+        shortest = min(longest, first * 2 ** (self._pauses - 1))
+        self._paused_until = max(self._paused_until, now + min(LONGEST_PAUSE, max(seconds, shortest)))
+        if is_new and seconds > 0:
+            _logger.warning("rate limited: pausing for %.0f s", self._paused_until - now)
             if self._on_pause is not None:
-                self._on_pause(Paused(seconds=cause.retry_after, cause=cause))
+                self._on_pause(Paused(seconds=self._paused_until - now, cause=cause))
 
     async def _is_time_to_send(self) -> bool:
         """Wait until no pause is in force; False if the run ends."""
@@ -248,60 +358,3 @@ class _Run:
                 await self._stopping.wait()
         except TimeoutError:
             pass
-
-
-def _settled_before(order: Order, claim: Claim) -> Result:
-    """Report an order that is not sent."""
-    known = claim.known
-    assert known is not None  # noqa: S101 - an order that the journal does not know is sent
-    if claim.step is Step.DUPLICATE:
-        how = "repeats the order of" if known.fingerprint == order.fingerprint else "contradicts the order of"
-        problem = f"{how} {known.place}, with the same order id; nothing was sent for this line"
-        return _refused(order.place, order.order_id, InvalidRequestError(order.place, problem))
-    if claim.step is Step.CHANGED:
-        problem = (
-            f"the journal knows this order ({known.state}, from {known.place}) with other content; nothing was sent: "
-            "restore the line, or give a new delivery an order id of its own"
-        )
-        return _refused(order.place, order.order_id, InvalidRequestError(order.place, problem))
-    if claim.step is Step.DOUBT:
-        return Result(
-            place=order.place,
-            order_id=order.order_id,
-            state=OrderState.IN_DOUBT,
-            error="sent more than 23 h ago and never answered; a webhook that names the order settles it",
-            error_type="InDoubt",
-        )
-    return Result(
-        place=order.place,
-        order_id=order.order_id,
-        state=known.state,
-        delivery_id=known.delivery_id,
-        tracking_url=known.tracking_url,
-        known=True,
-        error=known.error,
-        error_type=None,
-    )
-
-
-def _refused(place: str, order_id: str | None, error: InvalidRequestError) -> Result:
-    return Result(
-        place=place,
-        order_id=order_id,
-        state=OrderState.FAILED,
-        error=str(error),
-        error_type=type(error).__name__,
-    )
-
-
-def _sent(order: Order, verdict: Verdict) -> Result:
-    return Result(
-        place=order.place,
-        order_id=order.order_id,
-        state=verdict.state,
-        delivery_id=verdict.delivery_id,
-        tracking_url=verdict.tracking_url,
-        replayed=verdict.replayed,
-        error=verdict.error,
-        error_type=verdict.error_type,
-    )

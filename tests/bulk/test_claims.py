@@ -7,8 +7,8 @@ import pytest
 
 from kaspi_delivery_async import DeliveryClient, StorageError
 from kaspi_delivery_async.bulk import Journal, Line, OrderState
-from kaspi_delivery_async.bulk.decisions import Step, Verdict, put_back
-from kaspi_delivery_async.bulk.journal.claims import Session
+from kaspi_delivery_async.bulk.decisions import Step, OrderUpdate, put_back
+from kaspi_delivery_async.bulk.journal.claims import Claims
 from kaspi_delivery_async.bulk.order import prepare
 from kaspi_delivery_async.sandbox import Sandbox
 from tests.support.bulk_runs import counts, entries, made, nothing, once, orders, run, states, until
@@ -44,7 +44,7 @@ async def test_the_orders_of_a_lost_run_are_taken_up_when_its_lease_ends(
 ) -> None:
     """A session that is never closed and shows no more life stands for a process that was killed."""
     async with Journal(location, lease=0.5) as lost:
-        session = await lost.begin(sandbox.base_url.split("/")[2], run=None, stop=nothing)
+        session = await lost.begin(sandbox.base_url.split("/")[2])
         for position, request in enumerate(orders(3)):
             await session.claim(prepare(Line(place=f"order {position + 1}", order=request)))
         session._heartbeat.cancel()
@@ -62,14 +62,14 @@ async def test_a_run_that_lost_its_lease_takes_no_order_back(
 ) -> None:
     """A run that seemed dead was only slow, and another one has taken its order: a delivery made by either stays."""
     order = prepare(Line(place="order 1", order=orders(1)[0]))
-    made = Verdict(state=OrderState.CREATED, delivery_id="dlv_1", tracking_url="https://track.kaspi.kz/dlv_1")
+    made = OrderUpdate(state=OrderState.CREATED, delivery_id="dlv_1", tracking_url="https://track.kaspi.kz/dlv_1")
     async with Journal(location, lease=0.05) as one, Journal(location) as other:
-        slow = await one.begin("here", run=None, stop=nothing)
+        slow = await one.begin("here")
         slow._heartbeat.cancel()
         claim = await slow.claim(order)
         assert not claim.may_have_arrived
         await asyncio.sleep(0.1)
-        second = await other.begin("here", run=None, stop=nothing)
+        second = await other.begin("here")
         taken = await second.claim(order)
         assert (taken.step, taken.may_have_arrived) == (Step.SEND, True)
         ends = [
@@ -107,7 +107,7 @@ async def test_a_lease_that_cannot_be_renewed_or_given_back_is_logged(
     """The run goes on: what protects its orders is their keys."""
     async with Journal(tmp_path / "run.sqlite") as journal:
         database = journal._database
-        session = Session(database, run=None, lease=0.03, clock=lambda: 0.0)
+        session = Claims(database, run_id=None, account=None, lease=0.03, clock=lambda: 0.0)
         await session.open("here")
         monkeypatch.setattr(database, "write", failing)
         await until(lambda: "could not be renewed" in caplog.text)

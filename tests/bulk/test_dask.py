@@ -145,7 +145,7 @@ async def test_a_chunk_whose_workers_are_lost_again_and_again(tmp_path: Path) ->
 
     executor = DaskExecutor()
     executor._client = Given()
-    job = Job(base_url="https://x", journal=str(tmp_path), concurrency=1, rate=None, run="r")
+    job = Job(base_url="https://x", journal=str(tmp_path), concurrency=1, rate=None, run_id="r")
     coroutine = executor.run(job, Chunk(number=7, lines=()), on_pause=None)
     with pytest.raises(KaspiDeliveryError, match="chunk 7 lost its worker again and again"):
         await coroutine

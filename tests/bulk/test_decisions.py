@@ -30,7 +30,7 @@ from kaspi_delivery_async.bulk.decisions import (
     is_young,
     next_step,
     put_back,
-    verdict_on_error,
+    update_after_error,
 )
 from kaspi_delivery_async.bulk.order import UNFINISHED, prepare
 from tests.support.orders import order
@@ -41,7 +41,7 @@ ORDER = prepare(Line(place="line 2", order=order()))
 KNOWN = Known(
     state=OrderState.SENT,
     fingerprint=ORDER.fingerprint,
-    run="earlier",
+    run_id="earlier",
     place="line 2",
     leased=False,
     sent_at=NOW - HOUR,
@@ -52,11 +52,11 @@ KNOWN = Known(
 
 
 def step(**changes: object) -> Step:
-    return next_step(ORDER, attrs.evolve(KNOWN, **changes), run="this", now=NOW)  # type: ignore[arg-type]
+    return next_step(ORDER, attrs.evolve(KNOWN, **changes), run_id="this", account=None, now=NOW)  # type: ignore[arg-type]
 
 
 def test_an_unknown_order_is_sent() -> None:
-    assert next_step(ORDER, None, run="this", now=NOW) is Step.SEND
+    assert next_step(ORDER, None, run_id="this", account=None, now=NOW) is Step.SEND
 
 
 @pytest.mark.parametrize(
@@ -74,9 +74,9 @@ def test_an_unknown_order_is_sent() -> None:
         ({"sent_at": NOW + CLOCK_TOLERANCE + 1}, Step.DOUBT),
         ({"fingerprint": "other"}, Step.CHANGED),
         ({"fingerprint": "other", "state": "created"}, Step.CHANGED),
-        ({"run": "this", "place": "line 1"}, Step.DUPLICATE),
-        ({"run": "this", "place": "line 1", "fingerprint": "other"}, Step.DUPLICATE),
-        ({"run": "this"}, Step.SEND),
+        ({"run_id": "this", "place": "line 1"}, Step.DUPLICATE),
+        ({"run_id": "this", "place": "line 1", "fingerprint": "other"}, Step.DUPLICATE),
+        ({"run_id": "this"}, Step.SEND),
     ],
 )
 def test_a_known_order(changes: dict[str, object], expected: Step) -> None:
@@ -135,7 +135,7 @@ UNREADABLE = UnreadableResponseError("garbage", status=201, body=b"", delivery_i
     ],
 )
 def test_an_order_that_was_not_answered_as_hoped(error: KaspiDeliveryError, state: str, again: bool) -> None:
-    verdict = verdict_on_error(error, may_have_arrived=False)
+    verdict = update_after_error(error, may_have_arrived=False)
     assert (verdict.state, verdict.again, verdict.ends_run) == (state, again, False)
     assert verdict.error == str(error)
     assert verdict.error_type == type(error).__name__
@@ -143,16 +143,16 @@ def test_an_order_that_was_not_answered_as_hoped(error: KaspiDeliveryError, stat
 
 def test_a_call_that_timed_out_after_sending_is_unanswered() -> None:
     TIMED_OUT.attempts = ()
-    assert verdict_on_error(TIMED_OUT, may_have_arrived=False).state is OrderState.SENT
+    assert update_after_error(TIMED_OUT, may_have_arrived=False).state is OrderState.SENT
 
 
 def test_the_id_in_an_unreadable_answer_is_kept() -> None:
-    assert verdict_on_error(UNREADABLE, may_have_arrived=False).delivery_id == "dlv_1"
+    assert update_after_error(UNREADABLE, may_have_arrived=False).delivery_id == "dlv_1"
 
 
 @pytest.mark.parametrize("error", [api_error(BadRequestError, 400), CONNECTION_REFUSED, no_turn(60.0)])
 def test_what_an_earlier_run_may_have_done_is_not_taken_back(error: KaspiDeliveryError) -> None:
-    assert verdict_on_error(error, may_have_arrived=True).state is OrderState.SENT
+    assert update_after_error(error, may_have_arrived=True).state is OrderState.SENT
     assert put_back(may_have_arrived=True).state is OrderState.SENT
     assert put_back(may_have_arrived=False).state is OrderState.PENDING
 
@@ -169,5 +169,5 @@ def test_what_an_earlier_run_may_have_done_is_not_taken_back(error: KaspiDeliver
     ],
 )
 def test_what_is_wrong_with_the_settings_ends_the_run_and_costs_no_order(error: KaspiDeliveryError, state: str) -> None:
-    verdict = verdict_on_error(error, may_have_arrived=False)
+    verdict = update_after_error(error, may_have_arrived=False)
     assert (verdict.state, verdict.again, verdict.ends_run) == (state, False, True)

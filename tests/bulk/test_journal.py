@@ -123,7 +123,7 @@ async def test_a_run_that_was_killed_makes_no_key_younger(
     await leave_unanswered(location, client, sandbox, clock)
     clock.now += 12 * HOUR
     async with Journal(location, clock=clock) as journal:
-        killed = await journal.begin(sandbox.base_url.split("/")[2], run=None, stop=nothing)
+        killed = await journal.begin(sandbox.base_url.split("/")[2])
         for line in [line async for line in journal.unfinished()]:
             await killed.claim(prepare(line))
         await journal.leave(killed)
@@ -159,7 +159,7 @@ async def test_a_webhook_settles_an_order_in_doubt(
         assert await counts(journal) == {"in_doubt": 2}
 
         async def handle(message: object) -> None:
-            await journal.settle(message)  # type: ignore[arg-type]
+            await journal.confirm(message)  # type: ignore[arg-type]
             handled.set()
 
         inbox = WebhookInbox(
@@ -185,14 +185,14 @@ async def test_a_webhook_settles_an_order_in_doubt(
 async def test_a_webhook_settles_what_is_unanswered(location: str, client: DeliveryClient, sandbox: Sandbox) -> None:
     await leave_unanswered(location, client, sandbox, WallClock())
     async with Journal(location) as journal:
-        assert await journal.settle(event("order-0"))
-        assert not await journal.settle(event("order-0", delivery_id="dlv_other"))
+        assert await journal.confirm(event("order-0"))
+        assert not await journal.confirm(event("order-0", delivery_id="dlv_other"))
         assert (await entries(journal))["order-0"].delivery_id == "dlv_9"
 
 
 @pytest.mark.parametrize("order_id", [None, "", "order-77"])
 async def test_a_webhook_of_another_order_settles_nothing(journal: Journal, order_id: str | None) -> None:
-    assert not await journal.settle(event(order_id))
+    assert not await journal.confirm(event(order_id))
     assert await counts(journal) == {}
 
 
@@ -203,7 +203,7 @@ async def test_an_answer_that_comes_after_the_webhook_adds_what_it_knows(
     async with Journal(location) as journal:
         running = asyncio.create_task(run(client, orders(1), journal))
         await until(lambda: bool(sandbox.requests.total))
-        assert await journal.settle(event("order-0"))
+        assert await journal.confirm(event("order-0"))
         (result,) = await running
         entry = (await entries(journal))["order-0"]
         assert (entry.state, entry.delivery_id) == (OrderState.CREATED, result.delivery_id)
@@ -216,7 +216,7 @@ async def test_a_lost_answer_takes_back_no_webhook(location: str, client: Delive
     async with Journal(location) as journal:
         running = asyncio.create_task(run(hasty, orders(1), journal))
         await until(lambda: bool(sandbox.requests.total))
-        assert await journal.settle(event("order-0"))
+        assert await journal.confirm(event("order-0"))
         await running
         entry = (await entries(journal))["order-0"]
         assert (entry.state, entry.delivery_id) == (OrderState.CREATED, "dlv_9")
@@ -247,7 +247,7 @@ async def test_the_file_is_its_owners_alone(file: str) -> None:
 async def test_many_orders_are_read_in_pages(location: str) -> None:
     total = 2 * PAGE
     async with Journal(location) as journal:
-        session = await journal.begin("127.0.0.1", run=None, stop=nothing)
+        session = await journal.begin("127.0.0.1")
         lines = [Line(place=f"line {number}", order=order(f"order-{number}")) for number in range(total)]
         await asyncio.gather(*(session.claim(prepare(line)) for line in lines))
         await journal.leave(session)

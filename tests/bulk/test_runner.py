@@ -379,6 +379,6 @@ async def test_a_concurrency_that_makes_no_sense(client: DeliveryClient, journal
 
 async def test_a_name_that_the_journal_cannot_keep(client: DeliveryClient, journal: Journal) -> None:
     with pytest.raises(ConfigurationError, match="at most 32 characters"):
-        await anext(create_deliveries(client, orders(1), journal=journal, run="r" * 33))
-    async for result in create_deliveries(client, orders(1), journal=journal, run="r" * 32):
+        await anext(create_deliveries(client, orders(1), journal=journal, run_id="r" * 33))
+    async for result in create_deliveries(client, orders(1), journal=journal, run_id="r" * 32):
         assert result.state is OrderState.CREATED

@@ -1,9 +1,10 @@
-"""What one run asks of the journal: to take an order before it is sent, and to write down what became of it."""
+"""Claims of one run: it claims each order before sending it, and writes down the result afterwards."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import time
 import uuid
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
@@ -12,7 +13,8 @@ import attrs
 import orjson
 
 from kaspi_delivery_async._database.group_commit import GroupCommit
-from kaspi_delivery_async.bulk.decisions import Known, Step, is_young, next_step
+from kaspi_delivery_async._wire.idempotency_keys import RESEND_WINDOW, KeyAge, Moment
+from kaspi_delivery_async.bulk.decisions import Known, Step, next_step, put_back
 from kaspi_delivery_async.bulk.journal import statements
 from kaspi_delivery_async.bulk.order import OrderState
 from kaspi_delivery_async.errors import ConfigurationError, StorageError
@@ -20,79 +22,119 @@ from kaspi_delivery_async.errors import ConfigurationError, StorageError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from sqlalchemy import Connection, Executable
+    from sqlalchemy import Connection
 
     from kaspi_delivery_async._database.database import Database
-    from kaspi_delivery_async.bulk.decisions import Verdict
+    from kaspi_delivery_async.bulk.decisions import OrderUpdate
     from kaspi_delivery_async.bulk.order import Order
-
-_End = tuple["Order", "Claim", "Verdict"]
 
 _KNOWN = tuple(field.name for field in attrs.fields(Known))
 
 _logger = logging.getLogger(__name__)
 
 
-class Claim(NamedTuple):
-    """What is to be done about an order, decided and written down."""
+class Send(NamedTuple):
+    """An order that is to be sent: the journal holds it as ``sent`` already."""
 
-    step: Step
     sent_at: float
     """When it may first have left: Unix seconds."""
-    known: Known | None
-    """What the journal knew before."""
-
-    @property
-    def may_have_arrived(self) -> bool:
-        """Whether an earlier run may have had it carried out."""
-        return self.known is not None and self.known.sent_at is not None
+    age: KeyAge
+    """Age of its idempotency key."""
+    may_have_arrived: bool
+    """Whether an earlier call may have had an effect."""
 
 
-class Session:
-    """One run's hold on the journal; the orders that it has taken are its own for as long as it shows to be alive."""
+class Skip(NamedTuple):
+    """An order that is not to be sent now."""
 
-    _heartbeat: asyncio.Task[None]
+    step: Step
+    """Anything but `Step.SEND`."""
+    known: Known
+    """What the journal holds of it."""
 
-    def __init__(self, database: Database, *, run: str | None, lease: float, clock: Callable[[], float]) -> None:
-        """Name the passage through an input: several sessions may be parts of one ``run``."""
+
+Claim = Send | Skip
+
+_End = tuple["Order", Send, "OrderUpdate"]
+
+
+class Claims:
+    """One run's hold on the journal; what it has claimed is its own for as long as it renews its lease.
+
+    Times in the journal are the database's on PostgreSQL, so that the clocks of several machines do not matter, and
+    this machine's on SQLite. A clock of the caller's own replaces both.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        run_id: str | None,
+        account: str | None,
+        lease: float,
+        clock: Callable[[], float] | None,
+    ) -> None:
+        """Name the passage through an input, ``run_id``, which several runs may share, and the API key's digest."""
         self._database = database
         self._owner = uuid.uuid4().hex
-        self.run: str = run or self._owner
+        self.run_id: str = run_id or self._owner
+        self._account = account
         self._lease = lease
         self._clock = clock
-        self._claims = GroupCommit(self._claim_group)
-        self._ends = GroupCommit(self._end_group)
+        self._asks_database = clock is None and database.is_postgresql
+        self._began = self._wall()
+        self._passed = KeyAge(self._moment())
+        self._renewed = KeyAge(self._moment())
+        self._heartbeat: asyncio.Task[None] | None = None
+        self._claims: GroupCommit[Order, Claim] = GroupCommit(self._claim_group, on_abandoned=self._abandoned)
+        self._ends: GroupCommit[_End, None] = GroupCommit(self._end_group)
 
     async def open(self, environment: str) -> None:
         """Begin; raises `ConfigurationError` if the journal is for another environment."""
+        now = self._moment()
         await self._database.write(partial(self._begin, environment=environment))
+        self._renewed = KeyAge(now)
         self._heartbeat = asyncio.create_task(self._stay_alive())
 
     async def close(self) -> None:
         """Write what is still to be written, and let others have the orders that were not finished."""
         await self._claims.flush()
         await self._ends.flush()
-        self._heartbeat.cancel()
-        await asyncio.wait([self._heartbeat])
+        if self._heartbeat is not None:
+            self._heartbeat.cancel()
+            await asyncio.wait([self._heartbeat])
         try:
-            await self._execute(statements.retire(self._owner, now=self._clock()))
+            await self._database.write(self._retire)
         except StorageError as error:
             _logger.warning("the journal's lease could not be given back, it ends in %g s: %s", self._lease, error)
 
     async def claim(self, order: Order) -> Claim:
-        """Decide about an order that was met in the input; if it is to be sent, the journal says so when this returns.
+        """Decide about an order of the input; if it is to be sent, the journal says so when this returns.
 
         Raises `StorageError`: nothing may be sent then.
         """
-        return await self._claims.submit(order)
+        return await self._claims.add(order)
 
-    def may_send(self, claim: Claim) -> bool:
-        """Whether the key of a claimed order can still be trusted."""
-        return is_young(claim.sent_at, now=self._clock())
+    def may_send(self, claim: Send) -> bool:
+        """Whether the key of a claimed order can still be trusted, and the order is certainly still this run's."""
+        now = self._moment()
+        return claim.age.at(now) < RESEND_WINDOW and self._renewed.at(now) < self._lease
 
-    async def end(self, order: Order, claim: Claim, verdict: Verdict) -> None:
-        """Write down what became of an order that was sent; raises `StorageError`."""
-        await self._ends.submit((order, claim, verdict))
+    async def end(self, order: Order, claim: Send, update: OrderUpdate) -> None:
+        """Write down the result of an order that was claimed; raises `StorageError`."""
+        await self._ends.add((order, claim, update))
+
+    def give_back(self, order: Order, claim: Send) -> None:
+        """Let an order go that was claimed and not sent; it is written down when the claims are closed, at the latest.
+
+        If it cannot be written, the order stays ``sent``, which is the cautious way to be wrong.
+        """
+        written = self._ends.add((order, claim, put_back(may_have_arrived=claim.may_have_arrived)))
+        written.add_done_callback(lambda future: future.cancelled() or future.exception())
+
+    def _abandoned(self, order: Order, claim: Claim) -> None:
+        if isinstance(claim, Send):
+            self.give_back(order, claim)
 
     def _begin(self, connection: Connection, *, environment: str) -> None:
         is_postgresql = self._database.is_postgresql
@@ -103,25 +145,35 @@ class Session:
                 f"the journal holds orders for {found}, and this run is for {environment}: "
                 "name another journal, or call the environment that this one was begun with"
             )
-        connection.execute(self._keep_alive())
+        self._renew(connection)
 
     async def _claim_group(self, orders: Sequence[Order]) -> list[Claim]:
-        return await self._database.write(partial(self._claim, orders=orders, now=self._clock()))
+        now = self._moment()
+        renews = self._renewed.at(now) > self._lease / 2
+        claims = await self._database.write(partial(self._claim, orders=orders, now=now, renews=renews))
+        if renews:
+            self._renewed = KeyAge(now)
+        return claims
 
-    def _claim(self, connection: Connection, *, orders: Sequence[Order], now: float) -> list[Claim]:
-        first = {order.key: order for order in reversed(orders)}
-        new = set(self._insert(connection, [first[key] for key in sorted(first)], now=now))
-        known = _lock(connection, [key for key in first if key not in new], now=now)
+    def _claim(self, connection: Connection, *, orders: Sequence[Order], now: Moment, renews: bool) -> list[Claim]:
+        if renews:  # or what is claimed here would be anyone's
+            self._renew(connection)
+        wall = self._now(connection)
+        new = set(self._insert(connection, sorted(orders, key=lambda order: order.key), now=wall))
+        alive_at = wall if self._asks_database else self._wall()
+        known = _lock(connection, [order.key for order in orders if order.key not in new], alive_at=alive_at)
         claims: list[Claim] = []
         for order in orders:
             before = known.get(order.key)
-            step = next_step(order, before, run=self.run, now=now)
-            sent_at = now if before is None or before.sent_at is None else before.sent_at
-            claims.append(Claim(step=step, sent_at=sent_at, known=before))
-            if len(first) < len(orders):
-                known[order.key] = _met(order, before, run=self.run)
+            step = next_step(order, before, run_id=self.run_id, account=self._account, now=wall)
+            if before is not None and step is not Step.SEND:
+                claims.append(Skip(step, before))
+                continue
+            sent_at = before.sent_at if before is not None else None
+            age = KeyAge(now, seconds=0.0 if sent_at is None else max(0.0, wall - sent_at))
+            claims.append(Send(wall if sent_at is None else sent_at, age, may_have_arrived=sent_at is not None))
         if known:
-            self._note(connection, orders, claims, now=now)
+            self._note(connection, orders, claims, known, now=wall)
         return claims
 
     def _insert(self, connection: Connection, orders: Sequence[Order], *, now: float) -> Sequence[str]:
@@ -135,25 +187,41 @@ class Session:
             }
             for order in orders
         ]
-        parameters = {"rows": orjson.dumps(rows), "run": self.run, "owner": self._owner, "now": now}
+        parameters = {
+            "rows": orjson.dumps(rows),
+            "run_id": self.run_id,
+            "owner": self._owner,
+            "account": self._account,
+            "now": now,
+        }
         statement = statements.insert_new(is_postgresql=self._database.is_postgresql)
         return connection.execute(statement, parameters).scalars().all()
 
-    def _note(self, connection: Connection, orders: Sequence[Order], claims: Sequence[Claim], *, now: float) -> None:
-        """Write down what was decided about orders that were known."""
+    def _note(
+        self,
+        connection: Connection,
+        orders: Sequence[Order],
+        claims: Sequence[Claim],
+        known: dict[str, Known],
+        *,
+        now: float,
+    ) -> None:
+        """Write down what was decided about orders that the journal held already."""
         rows = {
             Step.SEND: list[dict[str, object]](),
             Step.KNOWN: list[dict[str, object]](),
             Step.DOUBT: list[dict[str, object]](),
         }
         for order, claim in zip(orders, claims, strict=True):
-            if claim.known is not None and claim.step in rows:
-                met: dict[str, object] = {"b_key": order.key, "run": self.run, "place": order.place}
-                if claim.step is Step.SEND:
-                    met |= {"owner": self._owner, "sent_at": now}
-                if claim.step is not Step.KNOWN:
-                    met["updated_at"] = now
-                rows[claim.step].append(met)
+            step = claim.step if isinstance(claim, Skip) else Step.SEND
+            if order.key not in known or step not in rows:
+                continue
+            row: dict[str, object] = {"b_key": order.key, "run_id": self.run_id, "place": order.place}
+            if step is Step.SEND:
+                row |= {"owner": self._owner, "sent_at": now, "account": self._account}
+            if step is not Step.KNOWN:
+                row["updated_at"] = now
+            rows[step].append(row)
         for step, statement in (
             (Step.SEND, statements.take()),
             (Step.KNOWN, statements.meet()),
@@ -163,66 +231,67 @@ class Session:
                 connection.execute(statement, rows[step])
 
     async def _end_group(self, ends: Sequence[_End]) -> list[None]:
-        await self._database.write(partial(self._end, ends=ends, now=self._clock()))
+        await self._database.write(partial(self._end, ends=ends))
         return [None] * len(ends)
 
-    def _end(self, connection: Connection, *, ends: Sequence[_End], now: float) -> None:
+    def _end(self, connection: Connection, *, ends: Sequence[_End]) -> None:
         rows = [
             {
                 "key": order.key,
-                "state": verdict.state,
+                "state": update.state,
                 # What has certainly not arrived has a key that is as good as new.
-                "sent_at": None if verdict.state in {OrderState.PENDING, OrderState.FAILED} else claim.sent_at,
-                "delivery_id": verdict.delivery_id,
-                "tracking_url": verdict.tracking_url,
-                "error": verdict.error,
+                "sent_at": None if update.state in {OrderState.PENDING, OrderState.FAILED} else claim.sent_at,
+                "delivery_id": update.delivery_id,
+                "tracking_url": update.tracking_url,
+                "error": update.error,
             }
-            for order, claim, verdict in ends
+            for order, claim, update in ends
         ]
         is_postgresql = self._database.is_postgresql
         if is_postgresql:  # SQLite has one writer at a time
             connection.execute(statements.lock([order.key for order, _, _ in ends]))
         connection.execute(
             statements.end(is_postgresql=is_postgresql),
-            {"rows": orjson.dumps(rows), "b_owner": self._owner, "now": now},
+            {"rows": orjson.dumps(rows), "b_owner": self._owner, "now": self._now(connection)},
         )
 
-    def _keep_alive(self) -> Executable:
-        until = self._clock() + self._lease
-        return statements.keep_alive(self._owner, until=until, is_postgresql=self._database.is_postgresql)
+    def _renew(self, connection: Connection) -> None:
+        until = (self._now(connection) if self._asks_database else self._wall()) + self._lease
+        is_postgresql = self._database.is_postgresql
+        connection.execute(statements.keep_alive(self._owner, until=until, is_postgresql=is_postgresql))
 
-    async def _execute(self, statement: Executable) -> None:
-        await self._database.write(lambda connection: connection.execute(statement))
+    def _retire(self, connection: Connection) -> None:
+        now = self._now(connection) if self._asks_database else self._wall()
+        connection.execute(statements.retire(self._owner, now=now))
 
     async def _stay_alive(self) -> None:
         while True:
             await asyncio.sleep(self._lease / 3)
+            now = self._moment()
             try:
-                await self._execute(self._keep_alive())
+                await self._database.write(self._renew)
             except StorageError as error:
                 # Another run may send the same orders then: under the same keys, so that nothing is done twice.
                 _logger.warning("the journal's lease could not be renewed, trying again: %s", error)
+            else:
+                self._renewed = KeyAge(now)
+
+    def _wall(self) -> float:
+        return time.time() if self._clock is None else self._clock()
+
+    def _moment(self) -> Moment:
+        return Moment(self._wall(), time.monotonic())
+
+    def _now(self, connection: Connection) -> float:
+        """Return the time by which ages are counted: no step of a clock makes it go back or stand still."""
+        if self._asks_database:
+            now: float = connection.scalar(statements.database_time())
+            return now
+        return self._began + self._passed.at(self._moment())
 
 
-def _lock(connection: Connection, keys: Sequence[str], *, now: float) -> dict[str, Known]:
+def _lock(connection: Connection, keys: Sequence[str], *, alive_at: float) -> dict[str, Known]:
     if not keys:
         return {}
-    rows = connection.execute(statements.lock_known(keys, now=now)).mappings()
+    rows = connection.execute(statements.lock_known(keys, now=alive_at)).mappings()
     return {row["key"]: Known(**{name: row[name] for name in _KNOWN}) for row in rows}
-
-
-def _met(order: Order, before: Known | None, *, run: str) -> Known:
-    """Return what a second line of the same group finds, if it names the same order."""
-    if before is not None:
-        return attrs.evolve(before, run=run, place=order.place) if before.run != run else before
-    return Known(
-        state=OrderState.SENT,
-        fingerprint=order.fingerprint,
-        run=run,
-        place=order.place,
-        leased=True,
-        sent_at=None,
-        delivery_id=None,
-        tracking_url=None,
-        error=None,
-    )

@@ -14,7 +14,7 @@ from kaspi_delivery_async.bulk.order import OrderState
 
 @attrs.frozen(kw_only=True)
 class JournalEntry:
-    """An order as the journal knows it; times are Unix seconds."""
+    """An order in the journal; times are Unix seconds."""
 
     order_id: str
     key: str
@@ -34,8 +34,8 @@ class JournalTotals:
     """How many orders a journal holds."""
 
     environment: str | None
-    """Host of the API that they are for; None while nothing was sent."""
+    """Host of the API that the orders are for; None while nothing was sent."""
     orders: Mapping[OrderState, int]
-    """For every state, those with 0 included."""
+    """Number of orders in each state, also where it is 0."""
     oldest_sent_at: float | None
-    """When the oldest unanswered order may first have left: Unix seconds; None if there is none."""
+    """When the oldest order without a response may first have left: Unix seconds; None if there is none."""

@@ -1,18 +1,20 @@
-"""The journal: what is known of every order, so that a run can be continued and no courier comes twice."""
+"""The journal of orders: it lets a run be resumed, and no order be sent as two deliveries."""
 
 from __future__ import annotations
 
+import asyncio
 import time
+from functools import partial
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
-# The first of these tells clearly how to install SQLAlchemy if it is missing.
+# The first of these says how to install SQLAlchemy if it is missing.
 from kaspi_delivery_async._database.database import Database
 from kaspi_delivery_async._database.location import parse_location
 from kaspi_delivery_async._wire.idempotency_keys import create_key
 from kaspi_delivery_async._wire.text import storable
 from kaspi_delivery_async.bulk.journal import statements, tables
-from kaspi_delivery_async.bulk.journal.claims import Session
+from kaspi_delivery_async.bulk.journal.claims import Claims
 from kaspi_delivery_async.bulk.journal.entries import JournalEntry, JournalTotals
 from kaspi_delivery_async.bulk.order import OrderState
 from kaspi_delivery_async.errors import ConfigurationError
@@ -21,7 +23,7 @@ from kaspi_delivery_async.order_files.lines import Line
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+    from collections.abc import AsyncIterator, Callable, Collection, Sequence
     from types import TracebackType
 
     from sqlalchemy import Connection, Executable, RowMapping
@@ -29,14 +31,26 @@ if TYPE_CHECKING:
     from kaspi_delivery_async.models import DeliveryWebhook
 
 LEASE = 3.0
-"""Seconds after which the orders of a run that was killed are taken up by another one."""
+"""Seconds after which the orders of a run that was killed are resumed by another one."""
 
 PAGE = 500
 """Orders that are read from the database at once."""
 
 
+class Run(Protocol):
+    """A run that uses the journal, as the journal sees it."""
+
+    async def finish(self) -> None:
+        """Take no more orders, let those in flight end, and close the run's claims."""
+        ...
+
+    def abort(self) -> None:
+        """Cancel the orders in flight at once."""
+        ...
+
+
 class Journal:
-    """Remembers orders in an SQLite file (mode 0600) or a PostgreSQL database.
+    """Keeps orders in an SQLite file (mode 0600) or a PostgreSQL database.
 
     Several runs, processes and machines may use one journal at once; each order is sent by one of
     them at a time. Use it as an asynchronous context manager, on one event loop::
@@ -45,18 +59,19 @@ class Journal:
             async for result in create_deliveries(client, read_orders("orders.csv"), journal=journal): ...
 
     An order's body is kept only until its state is final. Every method raises `StorageError` while
-    the database cannot be used.
+    the database cannot be used, also if an SQLite file is no longer at its path.
     """
 
     def __init__(
-        self, location: str | os.PathLike[str], *, lease: float = LEASE, clock: Callable[[], float] = time.time
+        self, location: str | os.PathLike[str], *, lease: float = LEASE, clock: Callable[[], float] | None = None
     ) -> None:
-        """Name the place; nothing is opened yet.
+        """Name the database; nothing is opened yet.
 
         Args:
             location: A file's path, which is created, or ``postgresql://user@host/name``.
-            lease: Seconds after which another run takes up the orders of one that was killed.
-            clock: Seconds since the epoch; the age of keys is judged by it.
+            lease: Seconds after which another run resumes the orders of one that was killed.
+            clock: Returns Unix seconds, by which the age of keys is counted. None uses the database's own clock on
+                PostgreSQL, and this machine's clocks on SQLite: the one that has advanced further.
 
         Raises `ConfigurationError` if the location is neither, or the lease is not positive.
 
@@ -67,7 +82,7 @@ class Journal:
         self._lease = lease
         self._clock = clock
         self._opened: Database | None = None
-        self._runs: dict[Session, Callable[[], Awaitable[None]]] = {}
+        self._runs: list[Run] = []
 
     async def __aenter__(self) -> Self:
         """Open it, creating what does not exist; raises `ConfigurationError` for what is no journal of this version."""
@@ -77,36 +92,36 @@ class Journal:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Stop the runs that still use it, letting what is in flight end, and close it."""
-        try:
-            for stop in [*self._runs.values()]:
-                await stop()
-        finally:
-            database, self._opened = self._database, None
-            await database.close()
+        """Stop the runs that still use it, letting the orders in flight end, and close it.
 
-    async def settle(self, event: DeliveryWebhook) -> bool:
-        """Learn from a verified webhook that an order was made; return whether the journal waited for that.
-
-        Hand it to an inbox: ``WebhookInbox(verifier, store=…, handler=journal.settle)``.
+        Cancelled meanwhile, it cancels those orders; it always closes the database.
         """
-        order_id = event.data.external_order_id
-        if not order_id:
+        closing = asyncio.create_task(self._close())
+        await finished(closing, on_cancelled=self._abort)
+
+    async def confirm(self, event: DeliveryWebhook) -> bool:
+        """Mark an order as created because a verified webhook names it; return whether it was still open.
+
+        Pass it to an inbox: ``WebhookInbox(verifier, store=…, handler=journal.confirm)``.
+        """
+        if not event.data.external_order_id:
             return False
-        statement = statements.settle(
-            key=create_key(order_id),
-            order_id=order_id,
+        confirm = partial(
+            statements.confirm,
+            key=create_key(event.data.external_order_id),
+            order_id=event.data.external_order_id,
             delivery_id=storable(event.data.delivery_id),
-            now=self._clock(),
         )
-        return await self._database.write(lambda connection: connection.execute(statement).rowcount == 1)
+        return await self._database.write(
+            lambda connection: connection.execute(confirm(now=self._now(connection))).rowcount == 1
+        )
 
     async def totals(self) -> JournalTotals:
         """Count orders by state."""
         return await self._database.read(_totals)
 
     async def unfinished(self) -> AsyncIterator[Line]:
-        """Read the orders that are to be sent or sent again, to hand them to `create_deliveries`."""
+        """Read the orders that are to be sent or sent again, as input for `create_deliveries`."""
         after = ""
         while True:
             rows = await self._page(statements.unfinished(after=after, limit=PAGE))
@@ -117,7 +132,7 @@ class Journal:
             after = rows[-1]["key"]
 
     async def entries(self) -> AsyncIterator[JournalEntry]:
-        """Read all that is known, sorted by key."""
+        """Read all orders, sorted by key."""
         after = ""
         while True:
             rows = await self._page(statements.entries(after=after, limit=PAGE))
@@ -127,17 +142,42 @@ class Journal:
                 return
             after = rows[-1]["key"]
 
-    async def begin(self, environment: str, *, run: str | None, stop: Callable[[], Awaitable[None]]) -> Session:
-        """Let a run use the journal; ``stop`` ends it if the journal is closed first. For `create_deliveries`."""
-        session = Session(self._database, run=run, lease=self._lease, clock=self._clock)
-        await session.open(environment)
-        self._runs[session] = stop
-        return session
+    async def of_run(self, run_id: str, keys: Collection[str]) -> dict[str, JournalEntry]:
+        """Read the orders with these keys that a passage through an input has met, by key."""
+        rows = await self._page(statements.of_run(run_id, keys))
+        return {row["key"]: JournalEntry(**row) for row in rows}
 
-    async def leave(self, session: Session) -> None:
-        """End what `begin` began."""
-        self._runs.pop(session, None)
-        await session.close()
+    async def begin(self, environment: str, *, run_id: str | None = None, account: str | None = None) -> Claims:
+        """Open a run's claims; pass the run to `close_with` before anything else happens. For `create_deliveries`."""
+        claims = Claims(self._database, run_id=run_id, account=account, lease=self._lease, clock=self._clock)
+        await claims.open(environment)
+        return claims
+
+    def close_with(self, run: Run) -> None:
+        """Have a run finished before the journal is closed."""
+        self._runs.append(run)
+
+    def forget(self, run: Run) -> None:
+        """Take note that a run has finished."""
+        self._runs.remove(run)
+
+    async def _close(self) -> None:
+        try:
+            for run in [*self._runs]:
+                await run.finish()
+        finally:
+            database, self._opened = self._database, None
+            await database.close()
+
+    def _abort(self) -> None:
+        for run in self._runs:
+            run.abort()
+
+    def _now(self, connection: Connection) -> float:
+        if self._clock is not None:
+            return self._clock()
+        now: float = connection.scalar(statements.database_time()) if self._database.is_postgresql else time.time()
+        return now
 
     async def _page(self, statement: Executable) -> Sequence[RowMapping]:
         return await self._database.read(lambda connection: connection.execute(statement).mappings().all())
@@ -147,6 +187,22 @@ class Journal:
         if self._opened is None:
             raise ConfigurationError("the journal is not open; use it inside `async with Journal(...) as journal:`")
         return self._opened
+
+
+async def finished(task: asyncio.Task[None], *, on_cancelled: Callable[[], object]) -> None:
+    """Wait for a task that has to end, however often the waiting is cancelled; only then let a cancellation through."""
+    cancellation: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError as error:
+            cancellation = error
+            on_cancelled()
+    if cancellation is not None:
+        if not task.cancelled():
+            task.exception()  # it counts as seen
+        raise cancellation
+    await task
 
 
 def _totals(connection: Connection) -> JournalTotals:

@@ -1,4 +1,4 @@
-"""The journal's tables, the same on SQLite and PostgreSQL, and every statement on them."""
+"""SQL statements of the journal, the same on SQLite and PostgreSQL."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from sqlalchemy import (
     case,
     cast,
     delete,
+    extract,
     func,
     literal,
     null,
@@ -34,7 +35,7 @@ from kaspi_delivery_async.bulk.order import UNFINISHED, OrderState
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from sqlalchemy import Delete, Executable, Subquery, TableValuedAlias, Update
+    from sqlalchemy import Delete, Executable, Select, Subquery, TableValuedAlias, Update
 
 
 _row = orders.c
@@ -46,7 +47,7 @@ def _insert(table: Table, *, is_postgresql: bool) -> postgresql.Insert | sqlite.
 
 
 def _given(*columns: Column[Any], is_postgresql: bool) -> TableValuedAlias | Subquery:
-    """Take rows as one parameter, ``rows``: JSON, a list of objects, in bytes.
+    """Return rows that are passed as one parameter, ``rows``: JSON, a list of objects, in bytes.
 
     However many there are, it stays the same statement, and the driver is asked only once. As bytes they
     stay out of the driver's log.
@@ -66,8 +67,8 @@ def _given(*columns: Column[Any], is_postgresql: bool) -> TableValuedAlias | Sub
 def insert_new(*, is_postgresql: bool) -> Executable:
     """Insert orders that are not known yet, as sent; returns the keys of those that were inserted.
 
-    Parameters ``run``, ``owner``, ``now``, and ``rows`` with ``key``, ``order_id``, ``fingerprint``, ``body`` and
-    ``place``, in the order in which they are locked.
+    Parameters ``run_id``, ``owner``, ``account``, ``now``, and ``rows`` with ``key``, ``order_id``, ``fingerprint``,
+    ``body`` and ``place``, in the order in which they are locked.
     """
     names = ("key", "order_id", "fingerprint", "body", "place")
     given = _given(*(Column(name, Text) for name in names), is_postgresql=is_postgresql)
@@ -75,14 +76,15 @@ def insert_new(*, is_postgresql: bool) -> Executable:
     added = select(
         *given.c,
         literal(OrderState.SENT.value),
-        bindparam("run", type_=_row.run.type),
+        bindparam("run_id", type_=_row.run_id.type),
         bindparam("owner", type_=_row.owner.type),
+        bindparam("account", type_=_row.account.type),
         now,
         now,
     ).where(true())  # without a condition SQLite would take ON CONFLICT for a part of the select
     return (
         _insert(orders, is_postgresql=is_postgresql)
-        .from_select([*names, "state", "run", "owner", "sent_at", "updated_at"], added)
+        .from_select([*names, "state", "run_id", "owner", "account", "sent_at", "updated_at"], added)
         .on_conflict_do_nothing()
         .returning(_row.key)
     )
@@ -96,33 +98,35 @@ def lock_known(keys: Collection[str], *, now: float) -> Executable:
             _row.key,
             _row.state,
             _row.fingerprint,
-            _row.run,
+            _row.run_id,
             _row.place,
             _row.sent_at,
+            _row.account,
             _row.delivery_id,
             _row.tracking_url,
             _row.error,
             alive.label("leased"),
         )
         .where(_row.key.in_(keys))
-        .order_by(_row.key)  # everyone in the same order, so that nobody waits in a circle
+        .order_by(_row.key)  # everyone in the same order, so that nobody deadlocks
         .with_for_update(of=orders)
     )
 
 
 def take() -> Update:
-    """Take known orders to send them; parameters ``b_key``, ``run``, ``place``, ``owner``, ``sent_at``, ``updated_at``.
+    """Claim known orders; parameters as of `meet`, and ``owner``, ``account``, ``sent_at``, ``updated_at``.
 
-    An earlier ``sent_at`` stays: the age of the key counts from there.
+    An earlier ``sent_at`` stays, with its ``account``: the age of the key counts from there.
     """
     return (
         update(orders)
         .where(_row.key == bindparam("b_key"))
         .values(
             state=OrderState.SENT,
-            run=bindparam("run"),
+            run_id=bindparam("run_id"),
             place=bindparam("place"),
             owner=bindparam("owner"),
+            account=case((_row.sent_at.is_(None), bindparam("account", type_=_row.account.type)), else_=_row.account),
             sent_at=func.coalesce(_row.sent_at, bindparam("sent_at")),
             updated_at=bindparam("updated_at"),
         )
@@ -130,8 +134,12 @@ def take() -> Update:
 
 
 def meet() -> Update:
-    """Write down where a known order was met; parameters ``b_key``, ``run``, ``place``."""
-    return update(orders).where(_row.key == bindparam("b_key")).values(run=bindparam("run"), place=bindparam("place"))
+    """Write down which line of the input a known order is; parameters ``b_key``, ``run_id``, ``place``."""
+    return (
+        update(orders)
+        .where(_row.key == bindparam("b_key"))
+        .values(run_id=bindparam("run_id"), place=bindparam("place"))
+    )
 
 
 def doubt() -> Update:
@@ -143,7 +151,7 @@ def doubt() -> Update:
             state=OrderState.IN_DOUBT,
             body=None,
             owner=None,
-            run=bindparam("run"),
+            run_id=bindparam("run_id"),
             place=bindparam("place"),
             updated_at=bindparam("updated_at"),
         )
@@ -157,17 +165,17 @@ def lock(keys: Collection[str]) -> Executable:
 
 @cache
 def end(*, is_postgresql: bool) -> Update:
-    """Write down what became of orders that were sent.
+    """Write down the results of orders that were claimed.
 
-    A delivery that the API says it made is made, whatever was believed before. Anything else stands back behind a
-    webhook, and behind a run that has taken the order because this one showed no life.
+    A delivery that the API says it made is made, whatever was believed before. Anything else gives way to a webhook,
+    and to another run that has claimed the order after this one's lease expired.
 
     Parameters ``b_owner``, ``now``, and ``rows`` with ``key``, ``state``, ``sent_at``, ``delivery_id``,
     ``tracking_url`` and ``error``.
     """
-    told = ("state", "sent_at", "delivery_id", "tracking_url", "error")
+    noted = ("state", "sent_at", "delivery_id", "tracking_url", "error")
     given = _given(
-        *(Column(name, Float(53) if name == "sent_at" else Text) for name in ("key", *told)),
+        *(Column(name, Float(53) if name == "sent_at" else Text) for name in ("key", *noted)),
         is_postgresql=is_postgresql,
     )
     is_ours = and_(_row.state == OrderState.SENT, _row.owner == bindparam("b_owner"))
@@ -178,18 +186,28 @@ def end(*, is_postgresql: bool) -> Update:
             owner=None,
             body=case((given.c.state.in_(_UNFINISHED), _row.body), else_=null()),
             updated_at=bindparam("now"),
-            **{name: given.c[name] for name in told},
+            **{name: given.c[name] for name in noted},
         )
     )
 
 
-def settle(*, key: str, order_id: str, delivery_id: str, now: float) -> Update:
-    """Write down that an order turned out to be made."""
+def confirm(*, key: str, order_id: str, delivery_id: str, now: float) -> Update:
+    """Write down that a webhook names the delivery of an open order."""
     return (
         update(orders)
         .where(_row.key == key, _row.order_id == order_id, _row.state.in_([*_UNFINISHED, OrderState.IN_DOUBT]))
         .values(state=OrderState.CREATED, delivery_id=delivery_id, body=None, owner=None, error=None, updated_at=now)
     )
+
+
+def of_run(run_id: str, keys: Collection[str]) -> Executable:
+    """Read orders that a passage through an input has met."""
+    return _entries().where(_row.run_id == run_id, _row.key.in_(keys))
+
+
+def database_time() -> Executable:
+    """Read PostgreSQL's clock: Unix seconds."""
+    return select(cast(extract("epoch", func.clock_timestamp()), Float(53)))
 
 
 def unfinished(*, after: str, limit: int) -> Executable:
@@ -204,22 +222,21 @@ def unfinished(*, after: str, limit: int) -> Executable:
 
 def entries(*, after: str, limit: int) -> Executable:
     """Read a page of all orders; returns the fields of `JournalEntry`."""
-    return (
-        select(
-            _row.key,
-            _row.order_id,
-            _row.fingerprint,
-            _row.state,
-            _row.place,
-            _row.sent_at,
-            _row.updated_at,
-            _row.delivery_id,
-            _row.tracking_url,
-            _row.error,
-        )
-        .where(_row.key > after)
-        .order_by(_row.key)
-        .limit(limit)
+    return _entries().where(_row.key > after).order_by(_row.key).limit(limit)
+
+
+def _entries() -> Select[Any]:
+    return select(
+        _row.key,
+        _row.order_id,
+        _row.fingerprint,
+        _row.state,
+        _row.place,
+        _row.sent_at,
+        _row.updated_at,
+        _row.delivery_id,
+        _row.tracking_url,
+        _row.error,
     )
 
 
@@ -229,18 +246,18 @@ def totals() -> Executable:
 
 
 def keep_alive(owner: str, *, until: float, is_postgresql: bool) -> Executable:
-    """Say that an owner is alive."""
+    """Renew an owner's lease."""
     statement = _insert(owners, is_postgresql=is_postgresql).values(owner=owner, alive_until=until)
     return statement.on_conflict_do_update(index_elements=["owner"], set_={"alive_until": until})
 
 
 def retire(owner: str, *, now: float) -> Delete:
-    """Forget an owner that has ended, and those that were lost."""
+    """Delete the lease of an owner that has ended, and those that have expired."""
     return delete(owners).where((owners.c.owner == owner) | (owners.c.alive_until < now))
 
 
 def choose_environment(environment: str, *, is_postgresql: bool) -> Executable:
-    """Write down what the journal is for, unless that is known."""
+    """Write down which environment the journal is for, unless it has one."""
     return (
         _insert(environments, is_postgresql=is_postgresql)
         .values(number=1, environment=environment)
@@ -249,5 +266,5 @@ def choose_environment(environment: str, *, is_postgresql: bool) -> Executable:
 
 
 def environment() -> Executable:
-    """Read what the journal is for."""
+    """Read which environment the journal is for."""
     return select(environments.c.environment)

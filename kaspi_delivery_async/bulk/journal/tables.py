@@ -31,11 +31,13 @@ orders: Table = Table(
     Column("state", String(16), nullable=False),
     # Kept for as long as the order may have to be sent again: it holds phones and addresses.
     Column("body", Text),
-    Column("run", String(32), nullable=False),
+    Column("run_id", String(32), nullable=False),
     Column("place", Text, nullable=False),
-    # Who is sending it; the lease is good while that one is alive.
+    # The run that is sending it; the claim holds for as long as that run renews its lease.
     Column("owner", String(32)),
     Column("sent_at", Float(53)),
+    # Digest of the API key that it was first sent under: another account may not know the idempotency key.
+    Column("account", String(16)),
     Column("updated_at", Float(53), nullable=False),
     Column("delivery_id", Text),
     Column("tracking_url", Text),
