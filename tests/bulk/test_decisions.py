@@ -25,6 +25,7 @@ from kaspi_delivery_async import (
 from kaspi_delivery_async.bulk import Line, OrderState
 from kaspi_delivery_async.bulk.decisions import (
     CLOCK_TOLERANCE,
+    NOT_FINAL,
     Known,
     Step,
     is_young,
@@ -45,6 +46,7 @@ KNOWN = Known(
     place="line 2",
     leased=False,
     sent_at=NOW - HOUR,
+    account=None,
     delivery_id=None,
     tracking_url=None,
     error=None,
@@ -72,9 +74,12 @@ def test_an_unknown_order_is_sent() -> None:
         ({"sent_at": NOW - 23 * HOUR}, Step.DOUBT),
         ({"sent_at": NOW - 23 * HOUR + 1}, Step.SEND),
         ({"sent_at": NOW + CLOCK_TOLERANCE + 1}, Step.DOUBT),
+        ({"account": "an account"}, Step.SEND),
         ({"fingerprint": "other"}, Step.CHANGED),
         ({"fingerprint": "other", "state": "created"}, Step.CHANGED),
         ({"run_id": "this", "place": "line 1"}, Step.DUPLICATE),
+        ({"run_id": "this", "place": "line 1", "leased": True}, Step.WAIT),
+        ({"run_id": "this", "place": "line 1", "leased": True, "state": "created"}, Step.DUPLICATE),
         ({"run_id": "this", "place": "line 1", "fingerprint": "other"}, Step.DUPLICATE),
         ({"run_id": "this"}, Step.SEND),
     ],
@@ -83,24 +88,59 @@ def test_a_known_order(changes: dict[str, object], expected: Step) -> None:
     assert step(**changes) is expected
 
 
+@pytest.mark.parametrize(
+    ("sent_at", "account", "expected"),
+    [
+        (NOW - HOUR, "another", Step.OTHER_KEY),
+        (NOW - HOUR, "this", Step.SEND),
+        (NOW - HOUR, None, Step.SEND),
+        (None, "another", Step.SEND),
+        (NOW - 23 * HOUR, "another", Step.DOUBT),
+    ],
+)
+def test_what_may_have_arrived_under_another_api_key_is_not_sent_under_this_one(
+    sent_at: float | None, account: str | None, expected: Step
+) -> None:
+    known = attrs.evolve(KNOWN, sent_at=sent_at, account=account)
+    assert next_step(ORDER, known, run_id="this run", account="this", now=NOW) is expected
+
+
 @given(
     state=st.sampled_from(OrderState),
     sent_at=st.none() | st.floats(0, 2 * NOW),
     leased=st.booleans(),
     fingerprint=st.sampled_from([ORDER.fingerprint, "other"]),
-    run=st.sampled_from(["this", "earlier"]),
+    run_id=st.sampled_from(["this", "earlier"]),
     place=st.sampled_from(["line 1", "line 2"]),
+    account=st.sampled_from([None, "this", "another"]),
 )
 def test_nothing_is_sent_that_might_act_twice(
-    state: OrderState, sent_at: float | None, leased: bool, fingerprint: str, run: str, place: str
+    state: OrderState,
+    sent_at: float | None,
+    leased: bool,
+    fingerprint: str,
+    run_id: str,
+    place: str,
+    account: str | None,
 ) -> None:
-    """An order is sent again only unfinished, unchanged, in nobody else's hands, and under a young key."""
-    if step(state=state, sent_at=sent_at, leased=leased, fingerprint=fingerprint, run=run, place=place) is Step.SEND:
+    """An order is sent again only unfinished, unchanged, in no other hands, and under a young key of this account."""
+    known = attrs.evolve(
+        KNOWN,
+        state=state,
+        sent_at=sent_at,
+        leased=leased,
+        fingerprint=fingerprint,
+        run_id=run_id,
+        place=place,
+        account=account,
+    )
+    if next_step(ORDER, known, run_id="this", account="this", now=NOW) is Step.SEND:
         assert state in UNFINISHED
         assert fingerprint == ORDER.fingerprint
         assert not leased
         assert is_young(sent_at, now=NOW)
-        assert (run, place) != ("this", "line 1")
+        assert (run_id, place) != ("this", "line 1")
+        assert sent_at is None or account != "another"
 
 
 def api_error(kind: type[ApiError], status: int, **more: object) -> ApiError:
@@ -118,27 +158,40 @@ UNREADABLE = UnreadableResponseError("garbage", status=201, body=b"", delivery_i
 
 
 @pytest.mark.parametrize(
-    ("error", "state", "again"),
+    ("error", "state", "again", "pause"),
     [
-        (api_error(BadRequestError, 400), "rejected", False),
-        (api_error(IdempotencyConflictError, 409), "rejected", False),
-        (CONNECTION_REFUSED, "failed", False),
-        (TransportError("broke off", outcome=Outcome.UNKNOWN), "sent", False),
-        (api_error(ServerError, 500), "sent", False),
-        (api_error(ServerError, 503, retry_after=60.0, replayed=True), "sent", False),
-        (UNREADABLE, "sent", False),
-        (api_error(RateLimitedError, 429), "pending", True),
-        (api_error(RateLimitedError, 429, retry_after=3600.0), "pending", True),
-        (api_error(ServerError, 503, retry_after=60.0), "sent", True),
-        (no_turn(60.0), "pending", True),
-        (no_turn(None), "pending", True),
+        (api_error(BadRequestError, 400), "rejected", False, None),
+        (api_error(BadRequestError, 400, retry_after=3600.0), "rejected", False, None),
+        (api_error(ApiError, 418, retry_after=0.0), "rejected", False, None),
+        (api_error(IdempotencyConflictError, 409), "rejected", False, None),
+        (CONNECTION_REFUSED, "failed", False, None),
+        (TransportError("broke off", outcome=Outcome.UNKNOWN), "sent", False, None),
+        (api_error(ServerError, 500), "sent", False, None),
+        (api_error(ServerError, 503, retry_after=60.0), "sent", False, 60.0),
+        (api_error(ServerError, 503, retry_after=0.0), "sent", False, 0.0),
+        (api_error(ServerError, 503, retry_after=60.0, replayed=True), "sent", False, None),
+        (UNREADABLE, "sent", False, None),
+        (api_error(RateLimitedError, 429), "pending", True, 0.0),
+        (api_error(RateLimitedError, 429, retry_after=3600.0), "pending", True, 3600.0),
+        (no_turn(60.0), "pending", True, 60.0),
+        (no_turn(None), "pending", True, None),
     ],
 )
-def test_an_order_that_was_not_answered_as_hoped(error: KaspiDeliveryError, state: str, again: bool) -> None:
-    verdict = update_after_error(error, may_have_arrived=False)
-    assert (verdict.state, verdict.again, verdict.ends_run) == (state, again, False)
-    assert verdict.error == str(error)
-    assert verdict.error_type == type(error).__name__
+def test_an_order_whose_call_failed(error: KaspiDeliveryError, state: str, again: bool, pause: float | None) -> None:
+    update = update_after_error(error, may_have_arrived=False)
+    assert (update.state, update.again, update.pause, update.ends_run) == (state, again, pause, False)
+    assert update.error == str(error)
+    assert update.error_type == type(error).__name__
+
+
+@pytest.mark.parametrize("status", sorted(NOT_FINAL))
+@pytest.mark.parametrize(("outcome", "state"), [(Outcome.REJECTED, "failed"), (Outcome.UNKNOWN, "sent")])
+def test_a_status_that_refuses_the_request_and_not_the_order_is_not_final(
+    status: int, outcome: Outcome, state: str
+) -> None:
+    error = ApiError("no", status=status, outcome=outcome, retry_after=5.0)
+    update = update_after_error(error, may_have_arrived=False)
+    assert (update.state, update.again, update.pause, update.ends_run) == (state, False, 5.0, False)
 
 
 def test_a_call_that_timed_out_after_sending_is_unanswered() -> None:
@@ -164,10 +217,12 @@ def test_what_an_earlier_run_may_have_done_is_not_taken_back(error: KaspiDeliver
         (api_error(PermissionDeniedError, 403), "pending"),
         (api_error(NotFoundError, 404), "pending"),
         (api_error(ApiError, 302), "sent"),
+        (api_error(ApiError, 405), "pending"),
+        (api_error(ApiError, 415), "pending"),
         (CertificateError("expired"), "pending"),
         (ConfigurationError("closed"), "pending"),
     ],
 )
 def test_what_is_wrong_with_the_settings_ends_the_run_and_costs_no_order(error: KaspiDeliveryError, state: str) -> None:
-    verdict = update_after_error(error, may_have_arrived=False)
-    assert (verdict.state, verdict.again, verdict.ends_run) == (state, False, True)
+    update = update_after_error(error, may_have_arrived=False)
+    assert (update.state, update.again, update.ends_run) == (state, False, True)

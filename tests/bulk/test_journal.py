@@ -17,7 +17,7 @@ from kaspi_delivery_async.bulk.journal.journal import PAGE
 from kaspi_delivery_async.bulk.order import prepare
 from kaspi_delivery_async.sandbox import Sandbox
 from kaspi_delivery_async.webhooks import WebhookInbox, WebhookVerifier
-from tests.support.bulk_runs import counts, entries, event, made, nothing, once, orders, run, states, until
+from tests.support.bulk_runs import counts, entries, event, made, once, orders, run, states, until
 from tests.support.orders import PERSONAL, order
 
 HOUR = 3600.0
@@ -126,7 +126,7 @@ async def test_a_run_that_was_killed_makes_no_key_younger(
         killed = await journal.begin(sandbox.base_url.split("/")[2])
         for line in [line async for line in journal.unfinished()]:
             await killed.claim(prepare(line))
-        await journal.leave(killed)
+        await killed.close()
         clock.now += 11 * HOUR
         assert states(await run(client, orders(2), journal)) == {"in_doubt": 2}
 
@@ -250,7 +250,7 @@ async def test_many_orders_are_read_in_pages(location: str) -> None:
         session = await journal.begin("127.0.0.1")
         lines = [Line(place=f"line {number}", order=order(f"order-{number}")) for number in range(total)]
         await asyncio.gather(*(session.claim(prepare(line)) for line in lines))
-        await journal.leave(session)
+        await session.close()
         assert {line.place async for line in journal.unfinished()} == {line.place for line in lines}
         assert len(await entries(journal)) == total
 

@@ -351,7 +351,7 @@ async def test_a_changed_payload_is_refused_before_sending(
     changed = attrs.evolve(order("order-0"), parcel=attrs.evolve(order().parcel, weight_grams=801))
     (result,) = await run(client, [changed], journal)
     assert result.state is OrderState.FAILED
-    assert "the journal knows this order (created, from order 1) with other content" in str(result.error)
+    assert "the journal holds this order with other content, from order 1 (created, delivery dlv_" in str(result.error)
     assert sandbox.requests.total == 1
     assert await counts(journal) == {"created": 1}
 

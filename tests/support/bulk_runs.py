@@ -54,10 +54,6 @@ def event(order_id: str | None, *, delivery_id: str = "dlv_9") -> DeliveryWebhoo
     )
 
 
-async def nothing() -> None:
-    """Stop nothing."""
-
-
 async def until(condition: Callable[[], bool]) -> None:
     """Wait for what happens on the other side of a socket."""
     while not condition():

@@ -100,13 +100,17 @@ class Claims:
         """Write what is still to be written, and let others have the orders that were not finished."""
         await self._claims.flush()
         await self._ends.flush()
-        if self._heartbeat is not None:
-            self._heartbeat.cancel()
-            await asyncio.wait([self._heartbeat])
+        await self.stop_renewing()
         try:
             await self._database.write(self._retire)
         except StorageError as error:
             _logger.warning("the journal's lease could not be given back, it ends in %g s: %s", self._lease, error)
+
+    async def stop_renewing(self) -> None:
+        """Let the lease run out, as that of a process that was killed does."""
+        if self._heartbeat is not None:
+            self._heartbeat.cancel()
+            await asyncio.wait([self._heartbeat])
 
     async def claim(self, order: Order) -> Claim:
         """Decide about an order of the input; if it is to be sent, the journal says so when this returns.
