@@ -287,10 +287,12 @@ class Claims:
         return Moment(self._wall(), time.monotonic())
 
     def _now(self, connection: Connection) -> float:
-        """Return the time by which ages are counted: no step of a clock makes it go back or stand still."""
+        """Return the time by which ages are counted: no step of this machine's clock makes it go back or stand still."""
         if self._asks_database:
             now: float = connection.scalar(statements.database_time())
             return now
+        if self._clock is not None:
+            return self._clock()
         return self._began + self._passed.at(self._moment())
 
 
