@@ -178,9 +178,8 @@ class Engine:
         try:
             async with limit:
                 return await self.endpoint.api_key.current()
-        except Exception as error:
-            if not limit.expired():  # the function's own error, which says nothing of the call: a bulk run asks
-                vars(error)["kaspi_outcome"] = call.outcome
+        except TimeoutError:
+            if not limit.expired():  # the function's own error
                 raise
             raise DeadlineExceededError("the `api_key` function did not return before the call timed out") from None
 
