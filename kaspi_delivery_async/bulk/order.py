@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from kaspi_delivery_async import operations
+from kaspi_delivery_async._wire.order_ids import canonical_order_id
 from kaspi_delivery_async.errors import InvalidRequestError
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ class Order:
 
     place: str
     order_id: str
+    """In its canonical form, as it is sent."""
     operation: Operation[DeliveryCreated] = attrs.field(repr=False)
     key: str
     """Its idempotency key, which identifies it in the journal, too."""
@@ -60,13 +62,11 @@ def prepare(line: Line) -> Order:
         operation = operations.create_delivery(line.order)
     except InvalidRequestError as error:
         raise InvalidRequestError(line.place, str(error)) from None
-    if "\0" in line.order.external_order_id:
-        raise InvalidRequestError(line.place, "$.externalOrderId: must not hold a NUL character: no database keeps it")
     # A create has both a key and a body.
     key, body = operation.idempotency_key or "", operation.body or b""
     return Order(
         place=line.place,
-        order_id=line.order.external_order_id,
+        order_id=canonical_order_id(line.order.external_order_id),
         operation=operation,
         key=key,
         body=body,

@@ -8,6 +8,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from kaspi_delivery_async._call.state import outcome_of
 from kaspi_delivery_async.bulk.decisions import (
     OrderUpdate,
     Step,
@@ -311,9 +312,13 @@ class _Run:
             elif update.pause is not None and (update.again or update.pause > 0):
                 self._pause(error, update.pause)
             return update
+        except asyncio.CancelledError as error:
+            if outcome_of(error) is Outcome.NOT_SENT:
+                self._claims.give_back(order, claim)
+            raise
         except Exception as error:  # noqa: BLE001 - it is the caller's own, such as an `api_key` function's
             self._fail(error)
-            left = getattr(error, "kaspi_outcome", Outcome.UNKNOWN) is not Outcome.NOT_SENT
+            left = outcome_of(error) is not Outcome.NOT_SENT
             return put_back(may_have_arrived=may_have_arrived or left)
 
     async def _note(self, order: Order, claim: Send, update: OrderUpdate) -> OrderUpdate:

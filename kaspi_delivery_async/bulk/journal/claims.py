@@ -287,7 +287,7 @@ class Claims:
         return Moment(self._wall(), time.monotonic())
 
     def _now(self, connection: Connection) -> float:
-        """Return the time by which ages are counted: no step of this machine's clock makes it go back or stand still."""
+        """Return the time by which ages are counted: no step of this machine's clock sets it back."""
         if self._asks_database:
             now: float = connection.scalar(statements.database_time())
             return now

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol, Self
 from kaspi_delivery_async._database.database import Database
 from kaspi_delivery_async._database.location import parse_location
 from kaspi_delivery_async._wire.idempotency_keys import create_key
+from kaspi_delivery_async._wire.order_ids import canonical_order_id
 from kaspi_delivery_async._wire.text import storable
 from kaspi_delivery_async.bulk.journal import statements, tables
 from kaspi_delivery_async.bulk.journal.claims import Claims
@@ -104,12 +105,13 @@ class Journal:
 
         Pass it to an inbox: ``WebhookInbox(verifier, store=…, handler=journal.confirm)``.
         """
-        if not event.data.external_order_id:
+        order_id = canonical_order_id(event.data.external_order_id or "")
+        if not order_id:
             return False
         confirm = partial(
             statements.confirm,
-            key=create_key(event.data.external_order_id),
-            order_id=event.data.external_order_id,
+            key=create_key(order_id),
+            order_id=order_id,
             delivery_id=storable(event.data.delivery_id),
         )
         return await self._database.write(
