@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from codegen import settings
-from codegen.comparison.changes import compare
+from codegen.comparison.compare import compare
 from codegen.comparison.report import as_json, as_text, is_breaking
-from codegen.comparison.surface import surface
 from codegen.coverage import gaps, present_layer
-from codegen.description.load import load
+from codegen.description.load import load, load_whole
 from codegen.documents import CodegenError, Object
 from codegen.rendering.models import render
 from codegen.rendering.output import drift, write
@@ -68,6 +67,14 @@ def _load(source: str, options: argparse.Namespace) -> Object:
     return load(source, overlay=options.overlay, allow_remote=options.allow_remote)
 
 
+def _load_to_compare(source: str, options: argparse.Namespace) -> Object:
+    whole = load_whole(source, overlay=None, allow_remote=options.allow_remote)
+    # The project's own description says already what the overlay adds to the vendor's.
+    if options.overlay is None or whole.get("x-overlay") == "included":
+        return whole
+    return load_whole(source, overlay=options.overlay, allow_remote=options.allow_remote)
+
+
 def _build(description: Object, output: Path) -> int:
     write(output, render(description))
     return 0
@@ -85,7 +92,7 @@ def _diff(options: argparse.Namespace) -> int:
     sources: list[str] = [*options.diff, options.spec]
     if len(options.diff) > 2:
         raise CodegenError("--diff takes the old description and at most one new one. Leave the others out.")
-    old, new = (surface(_load(source, options)) for source in sources[:2])
+    old, new = (_load_to_compare(source, options) for source in sources[:2])
     changes = compare(old, new)
     sys.stdout.write((as_json(changes) if options.json else as_text(changes)) + "\n")
     return 1 if is_breaking(changes) else 0

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeAlias
+from urllib.parse import unquote
 
 Json: TypeAlias = Any
 """Any JSON value."""
@@ -52,6 +53,18 @@ def operations(document: Mapping[str, Any]) -> Iterator[tuple[Way, str, Object]]
                     operation = item[method]
                     name = operation.get("operationId", f"{method} {path}" if section == "paths" else path)
                     yield (section, path, method), name, operation
+
+
+def resolve(document: Mapping[str, Any], reference: str) -> Json:
+    """Return what a local reference leads to; raise CodegenError if there is nothing."""
+    node: Json = document
+    for token in reference.removeprefix("#").split("/")[1:]:
+        key = unquote(token).replace("~1", "/").replace("~0", "~")
+        try:
+            node = node[int(key) if isinstance(node, list) else key]
+        except (KeyError, IndexError, ValueError, TypeError) as error:
+            raise CodegenError(f"The $ref {reference} leads to nothing. Correct it, or add what it names.") from error
+    return node
 
 
 def reached(document: Mapping[str, Any], start: Json) -> set[str]:

@@ -15,19 +15,27 @@ from codegen.documents import Object
 def load(source: str, *, overlay: str | None = None, allow_remote: bool = False) -> Object:
     """Return the description at a path or URL with local references only and every schema under a name.
 
+    Raises CodegenError for anything of which no faithful models can be made, and as `load_whole` does.
+    """
+    document = load_whole(source, overlay=overlay, allow_remote=allow_remote)
+    check_form(document)
+    document = named(document)
+    check_schemas(document)
+    return document
+
+
+def load_whole(source: str, *, overlay: str | None = None, allow_remote: bool = False) -> Object:
+    """Return the description at a path or URL with local references only.
+
     `overlay` is the path or URL of an overlay to apply first; `allow_remote` follows references to other documents.
-    Raises CodegenError for anything that stands in the way.
+    Raises CodegenError for what is no OpenAPI 3.1, an overlay that does not fit, or a reference that leads nowhere.
     """
     document = read(source)
     check_version(document)
     if overlay is not None:
         document = overlays.apply(read(overlay), document)
     base = source if is_url(source) else Path(source).resolve().as_uri()
-    document = bundle(document, base=base, read=_read_uri, allow_remote=allow_remote)
-    check_form(document)
-    document = named(document)
-    check_schemas(document)
-    return document
+    return bundle(document, base=base, read=_read_uri, allow_remote=allow_remote)
 
 
 def _read_uri(uri: str) -> Object:

@@ -23,9 +23,9 @@ def description() -> dict[str, Any]:
 
 
 @pytest.fixture(scope="session")
-def loose() -> str:
-    """The path of a description as loose as a vendor's."""
-    return str(HERE / "descriptions" / "loose.yaml")
+def vendor() -> str:
+    """The path of a description of the vendor's shape."""
+    return str(HERE / "descriptions" / "vendor.yaml")
 
 
 @pytest.fixture(scope="session")

@@ -105,17 +105,19 @@ def test_the_text_does_not_depend_on_process_or_place(tmp_path: Path) -> None:
     assert (tmp_path / "models.py").read_bytes() == settings.MODELS.read_bytes()
 
 
-def test_a_loose_description_gives_a_model_for_every_body(loose: str, imported: Import) -> None:
+def test_the_vendors_description_gives_a_model_for_every_body(vendor: str, imported: Import) -> None:
     """Without an overlay the names are long, but every request and answer has its class, events included."""
-    names = vars(imported(load(loose)))
-    for name in ("CancelDeliveryRequest", "SendTestWebhookRequest", "SendTestWebhookResponse", "DeliveryStatusWebhook"):
+    names = vars(imported(load(vendor)))
+    for name in ("CancelDeliveryRequest", "SendTestWebhookRequest", "SendTestWebhookResponse", "DeliveryWebhook"):
         assert attrs.has(names[name]), name
-    assert get_type_hints(names["DeliveryStatusWebhook"])["data"] == names["DeliveryStatusWebhookData"] | None
+    assert get_type_hints(names["DeliveryWebhook"])["data"] == names["DeliveryWebhookData"] | None
 
 
-def test_a_loose_description_with_the_overlay_gives_the_same_models(loose: str, overlay: str, imported: Import) -> None:
+def test_the_vendors_description_with_the_overlay_gives_the_same_models(
+    vendor: str, overlay: str, imported: Import
+) -> None:
     """What is written against our models, tests included, therefore works with theirs."""
-    assert shape(imported(load(loose, overlay=overlay))) == shape(models)
+    assert shape(imported(load(vendor, overlay=overlay))) == shape(models)
 
 
 def test_the_overlay_does_not_fit_what_it_was_not_written_for(overlay: str) -> None:

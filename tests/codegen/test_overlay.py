@@ -82,19 +82,19 @@ def test_an_overlay_that_does_not_fit(wrong: dict[str, Any], message: str) -> No
         apply(wrong, DOCUMENT)
 
 
-def test_the_overlay_of_the_project_fails_when_the_description_moves(loose: str, overlay: str, tmp_path: Path) -> None:
-    (tmp_path / "moved.yaml").write_text(Path(loose).read_text().replace("/v1/webhooks/test", "/v2/webhooks/test"))
+def test_the_overlay_of_the_project_fails_when_the_description_moves(vendor: str, overlay: str, tmp_path: Path) -> None:
+    (tmp_path / "moved.yaml").write_text(Path(vendor).read_text().replace("/v1/webhooks/test", "/v2/webhooks/test"))
     with pytest.raises(CodegenError, match=r"The body has no name.*webhooks~1test.* is no longer there"):
         load(str(tmp_path / "moved.yaml"), overlay=overlay)
 
 
-def test_every_action_of_the_project_is_needed(loose: str, overlay: str) -> None:
+def test_every_action_of_the_project_is_needed(vendor: str, overlay: str) -> None:
     """Without any one of them the result is another."""
     actions = read(overlay)["actions"]
-    whole = apply(read(overlay), read(loose))
+    whole = apply(read(overlay), read(vendor))
     for number in range(len(actions)):
         without = {"overlay": "1.0.0", "actions": actions[:number] + actions[number + 1 :]}
-        assert apply(without, read(loose)) != whole
+        assert apply(without, read(vendor)) != whole
 
 
 def test_the_projects_own_description_needs_no_overlay() -> None:

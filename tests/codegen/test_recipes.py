@@ -7,10 +7,9 @@ from pathlib import Path
 import pytest
 
 from codegen.__main__ import main
-from codegen.comparison.changes import compare
+from codegen.comparison.compare import compare
 from codegen.comparison.report import version_bump
-from codegen.comparison.surface import surface
-from codegen.description.load import load
+from codegen.description.load import load, load_whole
 from codegen.rendering.models import render
 
 RECIPES = Path(__file__).parent / "recipes"
@@ -38,7 +37,7 @@ def test_the_models_are_the_kept_ones(name: str) -> None:
 
 @pytest.mark.parametrize("name", VERDICTS)
 def test_the_change_is_judged_by_its_rules(name: str) -> None:
-    changes = compare(surface(load(str(BASE))), surface(load(str(RECIPES / f"{name}.yaml"))))
+    changes = compare(load_whole(str(BASE)), load_whole(str(RECIPES / f"{name}.yaml")))
     rules, bump, _ = VERDICTS[name]
     assert ({change.rule for change in changes}, version_bump(changes)) == (rules, bump)
 

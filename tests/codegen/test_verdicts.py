@@ -1,0 +1,29 @@
+"""Each change of a description has the verdict that was written down for it before the rules ran."""
+
+from typing import Any
+
+import pytest
+
+from codegen.comparison.compare import compare
+from codegen.comparison.report import version_bump
+from codegen.description.load import load_whole
+from tests.codegen.edits import DESCRIPTIONS, edited, read_cases
+
+CASES = read_cases("verdicts/operations.yaml", "verdicts/schemas.yaml")
+BASES = {name: load_whole(str(path)) for name, path in DESCRIPTIONS.items()}
+
+
+@pytest.mark.parametrize("case", CASES, ids=[f"{case['to']}: {case['change']}" for case in CASES])
+def test_a_change_has_its_verdict(case: dict[str, Any]) -> None:
+    old = edited(BASES[case["to"]], set=case.get("given", {}))
+    new = edited(old, **{key: case[key] for key in ("move", "set", "drop") if key in case})
+    changes = compare(old, new)
+    right = case["verdict"] if isinstance(case["verdict"], list) else [case["verdict"]]
+    assert version_bump(changes) in right, changes
+    assert "rule" not in case or case["rule"] in [change.rule for change in changes]
+    assert "place" not in case or any(change.place.startswith(case["place"]) for change in changes)
+    assert not any(case.get("never") in change.impacts for change in changes)
+
+
+def test_both_descriptions_are_equal_to_themselves() -> None:
+    assert [compare(base, base) for base in BASES.values()] == [(), ()]
