@@ -11,7 +11,7 @@ import pytest
 
 from kaspi_delivery_async.sandbox import Sandbox
 from tests.support.documented_order import DOCUMENTED_ORDER
-from tests.support.service_process import free_port, running
+from tests.support.service_process import SERVICES, free_port, running
 
 pytestmark = pytest.mark.processes
 
@@ -72,6 +72,24 @@ async def test_it_creates_receives_and_finishes_the_create_in_flight_at_sigterm(
         assert (await in_flight)[0] == 201
         assert code in {0, -signal.SIGTERM}
     assert [delivery.external_order_id for delivery in sandbox.deliveries.values()] == ["order-1", "order-2"]
+    assert service.complaints == []
+
+
+@pytest.mark.long
+async def test_uvicorn_reloads_it_when_its_file_changes(sandbox: Sandbox, tmp_path: Path) -> None:
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    program = tmp_path / "shop.py"
+    program.write_bytes((SERVICES / "fastapi_app.py").read_bytes())
+    arguments = ("shop:app", "--reload", "--app-dir", str(tmp_path), "--reload-dir", str(tmp_path), "--port", str(port))
+    async with running(sandbox, tmp_path, "uvicorn", *arguments, tolerated=(*UVICORNS_OWN, "Reloading...")) as service:
+        await service.wait_for_output("Application startup complete")
+        assert (await order(url, "order-1"))[0] == 201
+        with program.open("a", encoding="utf-8") as file:
+            file.write("# changed\n")
+        await service.wait_for_output("Application startup complete", times=2)
+        assert (await order(url, "order-2"))[0] == 201
+        assert await service.stop() in {0, -signal.SIGTERM}
     assert service.complaints == []
 
 
