@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 import re
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -15,6 +15,7 @@ from yarl import URL
 from kaspi_delivery_async._transport.aiohttp_overrides import (
     AGE_OF_DOUBT,
     FreshConnector,
+    StaleConnectionError,
     TrackedBody,
     UnaskedResponseError,
 )
@@ -54,12 +55,8 @@ _KEEP_ALIVE = istr("Keep-Alive")
 _KEEP_ALIVE_SECONDS = re.compile(r"\btimeout=([0-9]{1,6})\b")
 
 
-class RawResponse(NamedTuple):
-    """A response as it came."""
-
-    status: int
-    headers: CIMultiDictProxy[str]
-    body: bytes
+RawResponse = tuple[int, "CIMultiDictProxy[str]", bytes]
+"""A response as it came: status, headers and body. A plain tuple, for there is one for each attempt."""
 
 
 class RequestHeaders:
@@ -96,12 +93,14 @@ async def exchange(
     if deadlines.seconds <= 0:
         raise DeadlineExceededError("the call timed out before the request could be sent")
     connector = session.connector if isinstance(session.connector, FreshConnector) else None
-    for _ in range(MOST_UNASKED):
-        if connector is not None and operation.body is None:
-            body = None  # the connector checks for itself, and a read is harmless whenever it leaves
-            before_leaving()
+    checks_connection = connector is None or not connector.checks_requests
+    unasked, most_unasked = 0, MOST_UNASKED if checks_connection else 0
+    while True:
+        if checks_connection or operation.body is not None:
+            body = TrackedBody(operation.body or b"", before_leaving, checks_connection=checks_connection)
         else:
-            body = TrackedBody(operation.body or b"", before_leaving, checks_connection=connector is None)
+            body = None  # the request class checks the connection, and a read is harmless whenever it leaves
+            before_leaving()
         try:
             with deadlines.begin(start):
                 response = await session.request(
@@ -117,9 +116,9 @@ async def exchange(
                     max_field_size=LARGEST_HEADER,
                 )
                 if body is None or body.has_left:
-                    if connector is not None:
+                    if connector is not None and (connector.has_new or response.status >= _ERRORS):
                         _learn(connector, response)
-                    return RawResponse(response.status, response.headers, await _read(response))
+                    return response.status, response.headers, await _read(response)
             body.refusal = body.refusal or UnaskedResponseError()
             response.close()
             failure: Exception = body.refusal
@@ -127,7 +126,8 @@ async def exchange(
             failure = error if body is None or body.refusal is None else body.refusal
         if isinstance(failure, KaspiDeliveryError):
             raise failure.with_traceback(None) from None
-        if not isinstance(failure, UnaskedResponseError):
+        unasked += isinstance(failure, UnaskedResponseError)
+        if not isinstance(failure, StaleConnectionError | UnaskedResponseError) or unasked > most_unasked:
             break
     if connector is not None:
         connector.renew(older_than=0.0 if isinstance(failure, TimeoutError | aiohttp.ClientConnectorError) else 1.0)
@@ -144,11 +144,11 @@ async def exchange(
 
 def _learn(connector: FreshConnector, response: aiohttp.ClientResponse) -> None:
     """Take from a response what it says about the connections to this server."""
-    if response.status >= _ERRORS:
-        if response.status in CONNECTION_STATUSES:
-            connector.renew()
-        elif response.status >= _SERVER_ERRORS:
-            connector.renew(older_than=AGE_OF_DOUBT)
+    connector.has_new = False
+    if response.status in CONNECTION_STATUSES:
+        connector.renew()
+    elif response.status >= _SERVER_ERRORS:
+        connector.renew(older_than=AGE_OF_DOUBT)
     if _KEEP_ALIVE in response.headers and (found := _KEEP_ALIVE_SECONDS.search(response.headers[_KEEP_ALIVE])):
         connector.keep_alive = KEEP_ALIVE_SHARE * int(found[1])
 

@@ -99,7 +99,7 @@ class Sessions:
         """
         # The limiter counts the connections, not the connector.
         async with aiohttp.ClientSession(
-            connector=FreshConnector(limit=0, resolver=thread_resolver()),
+            connector=FreshConnector(limit=0, resolver=thread_resolver(), request_class=REQUEST_CLASS),
             cookie_jar=aiohttp.DummyCookieJar(),
             headers=_CLIENT_HEADERS,
             request_class=REQUEST_CLASS,
