@@ -1,26 +1,29 @@
-"""pytest fixtures over the sandbox, for synchronous tests and for those of any asyncio plugin.
-
-``kaspi_sandbox`` is a running, empty sandbox; ``kaspi_client`` a client of it; ``kaspi_webhooks``
-receives its events. Each test has its own.
-"""
+"""What the pytest fixtures are made of; the plugin itself is ``kaspi_delivery_pytest``, beside the package."""
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import attrs
-import pytest
 from aiohttp import web
 
 from kaspi_delivery_async.client import DeliveryClient
 from kaspi_delivery_async.errors import WebhookVerificationError
-from kaspi_delivery_async.sandbox.threaded import ThreadedSandbox
+from kaspi_delivery_async.instrumentation import LogOutput
 from kaspi_delivery_async.webhooks import WebhookVerifier
+from kaspi_delivery_async.webhooks.receivers.loopback import serve_on_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from kaspi_delivery_async.instrumentation import CallDetails
     from kaspi_delivery_async.models import DeliveryWebhook
+    from kaspi_delivery_async.sandbox import ThreadedSandbox
+
+_SHOWN = 50  # requests and attempts in a report, each
+_PATIENCE = 5.0  # seconds to close connections on another thread's event loop
 
 
 @attrs.define
@@ -32,47 +35,70 @@ class ReceivedWebhooks:
     events: list[DeliveryWebhook] = attrs.field(factory=list["DeliveryWebhook"])
     """Those whose signature was right, in order of arrival; wait for them with ``kaspi_sandbox.drain_webhooks()``."""
     refused: list[str] = attrs.field(factory=list[str])
-    """Why others were refused, as `WebhookVerificationError.reason` tells."""
+    """Why others were refused: their `WebhookVerificationError.reason`."""
 
 
-@pytest.fixture
-def kaspi_sandbox() -> Iterator[ThreadedSandbox]:
-    """Give a running sandbox without deliveries."""
-    with ThreadedSandbox() as sandbox:
-        yield sandbox
+@attrs.define
+class _Loops:
+    """Notes the event loops on which a client was called: it has a session on each."""
+
+    seen: set[asyncio.AbstractEventLoop] = attrs.field(factory=set[asyncio.AbstractEventLoop])
+
+    def call_started(self, call: CallDetails) -> None:  # noqa: ARG002 - the protocol's
+        self.seen.add(asyncio.get_running_loop())
 
 
-@pytest.fixture
-def kaspi_client(kaspi_sandbox: ThreadedSandbox) -> DeliveryClient:
-    """Give a client of ``kaspi_sandbox``; its connections close with the test's event loop."""
-    return DeliveryClient(kaspi_sandbox.api_key, base_url=kaspi_sandbox.base_url)
+@contextmanager
+def client_of(sandbox: ThreadedSandbox) -> Iterator[DeliveryClient]:
+    """Yield a client of a sandbox, and close what it opened on every event loop that is still there."""
+    loops = _Loops()
+    client = DeliveryClient(sandbox.api_key, base_url=sandbox.base_url, instrumentation=[LogOutput(), loops])
+    try:
+        yield client
+    finally:
+        for loop in loops.seen:
+            _close(client, loop)
 
 
-@pytest.fixture
-def kaspi_webhooks(kaspi_sandbox: ThreadedSandbox) -> Iterator[ReceivedWebhooks]:
-    """Receive and verify the webhooks of ``kaspi_sandbox``."""
-    verifier = WebhookVerifier([kaspi_sandbox.webhook_secret])
+def _close(client: DeliveryClient, loop: asyncio.AbstractEventLoop) -> None:
+    if loop.is_closed():
+        return  # it closed the session when it ended
+    if loop.is_running():
+        asyncio.run_coroutine_threadsafe(client.aclose(), loop).result(_PATIENCE)
+    else:
+        loop.run_until_complete(client.aclose())
 
-    async def receive(request: web.Request) -> web.Response:
+
+@contextmanager
+def receiver_of(sandbox: ThreadedSandbox) -> Iterator[ReceivedWebhooks]:
+    """Receive the webhooks of a sandbox, on its own event loop, and verify them."""
+    received = ReceivedWebhooks("")
+
+    async def receive(request: web.Request) -> web.StreamResponse:
+        verifier = WebhookVerifier([sandbox.webhook_secret])
         try:
-            received.events.append(verifier.verify(await request.read(), request.headers))
+            event = verifier.verify(await request.read(), request.headers, sandbox.clock.stamp())
         except WebhookVerificationError as error:
             received.refused.append(error.reason)
             return web.Response(status=401)
+        received.events.append(event)
         return web.Response(status=204)
 
-    async def serve() -> web.AppRunner:
-        app = web.Application()
-        app.router.add_post("/", receive)
-        runner = web.AppRunner(app, access_log=None)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        return runner
+    server = serve_on_loopback(receive)
+    received.url = sandbox.run(server.__aenter__())
+    sandbox.webhook_url = received.url
+    try:
+        yield received
+    finally:
+        sandbox.webhook_url = None
+        sandbox.run(server.__aexit__(None, None, None))
 
-    runner = kaspi_sandbox.run(serve())
-    port = runner.addresses[0][1]
-    received = ReceivedWebhooks(f"http://127.0.0.1:{port}/")
-    kaspi_sandbox.webhook_url = received.url
-    yield received
-    kaspi_sandbox.webhook_url = None
-    kaspi_sandbox.run(runner.cleanup())
+
+def activity(sandbox: ThreadedSandbox) -> str:
+    """List what a sandbox saw: its newest requests and webhook attempts, a line each."""
+    lines: list[str] = []
+    for name, log in (("requests", sandbox.requests), ("webhook attempts", sandbox.webhook_attempts)):
+        newest = log[-_SHOWN:]
+        omitted = f", the newest {len(newest)} of them" if log.total > len(newest) else ""
+        lines += [f"{log.total} {name}{omitted}:", *(f"  {entry}" for entry in newest)]
+    return "\n".join(lines)

@@ -7,13 +7,13 @@ from typing import Annotated, cast
 import typer
 
 from kaspi_delivery_async._version import __version__
-from kaspi_delivery_async.cli import sandbox
 from kaspi_delivery_async.cli.background_writer import OutputError
 from kaspi_delivery_async.cli.bulk import commands as bulk
 from kaspi_delivery_async.cli.check.command import check
 from kaspi_delivery_async.cli.deliveries import commands as deliveries
 from kaspi_delivery_async.cli.demo.command import demo
 from kaspi_delivery_async.cli.exit_codes import ExitCode, exit_code
+from kaspi_delivery_async.cli.sandbox import commands as sandbox
 from kaspi_delivery_async.cli.signals import InterruptedBySignalError
 from kaspi_delivery_async.cli.streams import (
     PATIENCE,

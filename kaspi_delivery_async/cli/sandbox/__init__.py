@@ -1,0 +1,1 @@
+"""Commands around the local sandbox: to serve one, and to control one that runs."""
