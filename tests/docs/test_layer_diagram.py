@@ -15,7 +15,7 @@ CONTRACTS: list[dict[str, Any]] = tomllib.loads((ROOT / "pyproject.toml").read_t
 
 def diagram() -> str:
     """Draw the layers, highest first; a module that may import no other is drawn beside them."""
-    [layers] = [contract["layers"] for contract in CONTRACTS if contract["type"] == "layers"]
+    [layers] = [contract["layers"] for contract in CONTRACTS if contract.get("containers") == [PACKAGE]]
     rows = [[module for module in layer.split(" | ") if module not in _alone()] for layer in layers]
     nodes = [f'    layer{number}["{" · ".join(map(_label, row))}"]' for number, row in enumerate(rows, 1)]
     chain = "    " + " --> ".join(f"layer{number}" for number in range(1, len(rows) + 1))
@@ -47,4 +47,4 @@ def test_the_diagram_is_drawn_from_the_contracts() -> None:
 def test_every_other_contract_is_listed_by_its_name() -> None:
     listed = re.findall(r"^- (.+)\.$", PAGE.partition("## Contracts")[2].partition("\n## ")[0], re.MULTILINE)
 
-    assert listed == [contract["name"] for contract in CONTRACTS if contract["type"] != "layers"]
+    assert listed == [contract["name"] for contract in CONTRACTS if contract.get("containers") != [PACKAGE]]

@@ -23,8 +23,8 @@ from kaspi_delivery_async.sandbox import Sandbox
 from tests.support.documented_order import DOCUMENTED_ORDER
 
 OPENAPI = Path(__file__).parents[2] / "openapi"
-GENERAL_REFUSALS = {404, 405, 413, 415}
-"""Statuses of HTTP itself that an operation need not list; their bodies are error responses all the same."""
+GENERAL_REFUSALS = {400, 403, 404, 405, 413, 415, 421}
+"""Statuses that any path may have, whatever its operations list; their bodies are error responses all the same."""
 
 ORDER = DOCUMENTED_ORDER
 
@@ -158,7 +158,8 @@ class Caller:
 
     async def control(self, method: str, path: str, **options: Any) -> Reply:
         """Call the control API; ``path`` is what follows ``/_sandbox``."""
-        reply = await self._request(method, f"{self._sandbox.root_url}/_sandbox{path}", {}, options)
+        headers = options.pop("headers", {})
+        reply = await self._request(method, f"{self._sandbox.root_url}/_sandbox{path}", headers, options)
         control_description().check(method, path.partition("?")[0], reply)
         return reply
 

@@ -21,8 +21,8 @@ RETRY_WINDOW = 24 * 3600.0
 
 def secret_problem(secret: object) -> str | None:
     """Return what is wrong with a signing secret, if anything."""
-    if not isinstance(secret, str) or not secret or not secret.isprintable() or " " in secret:
-        return "a text of at least one character, without blanks"
+    if not isinstance(secret, str) or not secret or not secret.isprintable() or secret != secret.strip():
+        return "a text of at least one character, without blanks around it"
     return None
 
 
