@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
@@ -90,14 +90,17 @@ class OrderFile(Iterable[Line], AsyncIterable[Line]):
         return self._path.stat().st_size if self._path.is_file() else 0
 
     def __iter__(self) -> Iterator[Line]:
+        return self._read(lambda: None)
+
+    def __aiter__(self) -> AsyncIterator[Line]:
+        return read_in_background(self._read)
+
+    def _read(self, before_read: Callable[[], None]) -> Iterator[Line]:
         self.position = 0
-        lines = text_lines(self._path, self._encoding, on_bytes=self._count)
+        lines = text_lines(self._path, self._encoding, on_bytes=self._count, before_read=before_read)
         if self._kind == "csv":
             return refuse_look_alikes(read_table(lines, self._path, self._form))
         return refuse_look_alikes(read_json_lines(lines, self._path))
-
-    def __aiter__(self) -> AsyncIterator[Line]:
-        return read_in_background(self)
 
     def _count(self, length: int) -> None:
         self.position += length

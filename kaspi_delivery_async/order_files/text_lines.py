@@ -38,15 +38,25 @@ def checked_encoding(name: str) -> str:
     return name
 
 
-def text_lines(path: Path, encoding: str, *, on_bytes: Callable[[int], None]) -> Iterator[str]:
-    """Yield the lines of a file, with their ends, without a byte order mark; ``on_bytes`` is called with their lengths.
+def text_lines(
+    path: Path, encoding: str, *, on_bytes: Callable[[int], None], before_read: Callable[[], None]
+) -> Iterator[str]:
+    """Yield the lines of a file, with their ends, without a byte order mark.
 
-    A line ends in LF, CRLF or, as in files from a Mac, CR. Each is yielded as soon as it is there. Raises
-    `InvalidRequestError` that names the file, and the line if there is one.
+    A line ends in LF, CRLF or, as in files from a Mac, CR. Each is yielded as soon as it is there.
+
+    Args:
+        path: The file.
+        encoding: Its encoding, as `checked_encoding` returns it.
+        on_bytes: Called with the length of each line.
+        before_read: Called before each read, which may wait if the file is a pipe.
+
+    Raises `InvalidRequestError` that names the file, and the line if there is one.
+
     """
     try:
         with path.open("rb", buffering=0) as file:
-            for number, line in enumerate(_lines(file), start=1):
+            for number, line in enumerate(_lines(file, before_read), start=1):
                 on_bytes(len(line))
                 raw = _without_mark(line, encoding, path) if number == 1 else line
                 if len(raw) > LONGEST_LINE:
@@ -58,9 +68,12 @@ def text_lines(path: Path, encoding: str, *, on_bytes: Callable[[int], None]) ->
         raise InvalidRequestError(path.name, f"cannot be read: {error.strerror}") from None
 
 
-def _lines(file: FileIO) -> Iterator[bytes]:
+def _lines(file: FileIO, before_read: Callable[[], None]) -> Iterator[bytes]:
     rest = b""
-    while block := file.read(_BLOCK):
+    while True:
+        before_read()
+        if not (block := file.read(_BLOCK)):
+            break
         lines = (rest + block).splitlines(keepends=True)
         # An LF may follow a CR in the next block.
         rest = b"" if lines[-1].endswith(b"\n") else lines.pop()
