@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from kaspi_delivery_async.errors import InvalidRequestError
-from kaspi_delivery_async.models import DeliveryRequest, from_dict
+from kaspi_delivery_async.models import DeliveryRequest, checked_order, from_dict
 from kaspi_delivery_async.order_files.cells import cell_problem, cell_value, has_lost_letter
 from kaspi_delivery_async.order_files.columns import Column, CsvFormat, column_name, match_columns
 from kaspi_delivery_async.order_files.lines import Line
@@ -124,12 +124,22 @@ class _Table:
                 continue
             problem = cell_problem(text, column, grouped_numbers=self.grouped_numbers)
             if problem is not None:
-                problems.append(f"column {_shown(column, name)}: {problem}")
+                problems.append(f"column {_shown(column.path, name)}: {problem}")
             elif text:
                 _put(values, column.path.split("."), cell_value(text, column))
         if problems:
             return InvalidRequestError(where, "; ".join(problems))
-        return from_dict(DeliveryRequest, values)
+        try:
+            return checked_order(from_dict(DeliveryRequest, values))
+        except InvalidRequestError as error:
+            return InvalidRequestError(where, "; ".join(self._by_columns(error)))
+
+    def _by_columns(self, error: InvalidRequestError) -> Iterator[str]:
+        """Name the column of each problem instead of its path."""
+        names = {column.path: name for column, name in zip(self.columns, self.names, strict=True) if column is not None}
+        for path, problem in error.problems:
+            column = path.removeprefix("$.")
+            yield f"column {_shown(column, names[column])}: {problem}"
 
 
 def _header(lines: Iterator[str]) -> list[str]:
@@ -149,8 +159,8 @@ def _likely_delimiter(header: Sequence[str]) -> str:
     return max(DELIMITERS, key=unquoted.count)
 
 
-def _shown(column: Column, name: str) -> str:
-    return column.path if name == column.path else f"{name!r} ({column.path})"
+def _shown(path: str, name: str) -> str:
+    return path if name == path else f"{name!r} ({path})"
 
 
 def _put(values: dict[str, Any], path: Iterable[str], value: object) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kaspi_delivery_async.errors import InvalidRequestError
-from kaspi_delivery_async.models import DeliveryRequest, from_json
+from kaspi_delivery_async.models import DeliveryRequest, checked_order, from_json
 from kaspi_delivery_async.order_files.lines import Line
 from kaspi_delivery_async.order_files.text_lines import place
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 
 def read_json_lines(lines: Iterator[str], path: Path) -> Iterator[Line]:
-    """Read one order from each line; a line that is none yields its error."""
+    """Yield the order of each line; a line that is none yields its error."""
     number = 0
     for number, text in enumerate(lines, start=1):
         if text.strip():
             where = place(path, number)
             order: DeliveryRequest | InvalidRequestError
             try:
-                order = from_json(DeliveryRequest, text)
+                order = checked_order(from_json(DeliveryRequest, text))
             except InvalidRequestError as error:
                 order = InvalidRequestError(where, str(error))
             yield Line(place=where, order=order)

@@ -1,5 +1,7 @@
 """Cells of order files: what spreadsheets and people write into them."""
 
+import json
+import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -9,9 +11,11 @@ from hypothesis import strategies as st
 
 from kaspi_delivery_async import DeliveryRequest, InvalidRequestError
 from kaspi_delivery_async.bulk import read_orders
+from kaspi_delivery_async.models import to_dict
 from kaspi_delivery_async.order_files.cells import cell_problem, cell_value
 from kaspi_delivery_async.order_files.columns import COLUMNS
 from tests.support.order_files import ROW, write_rows
+from tests.support.orders import order
 
 VALUE = next(column for column in COLUMNS if column.path == "parcel.valueKzt")
 
@@ -96,3 +100,38 @@ def test_what_a_spreadsheet_has_ruined_is_refused(tmp_path: Path, cells: Mapping
 def test_other_texts_pass_as_they_are(tmp_path: Path, cells: Mapping[str, str]) -> None:
     (line,) = read_orders(write_rows(tmp_path / "o.csv", [{**ROW, **cells}]))
     assert isinstance(line.order, DeliveryRequest)
+
+
+@pytest.mark.parametrize(
+    ("cells", "named"),
+    [
+        ({"parcel.weightGrams": "0"}, "column 'Вес' (parcel.weightGrams): must be at least 1 gram"),
+        ({"parcel.weightGrams": "-5"}, "column 'Вес' (parcel.weightGrams): must be at least 1 gram"),
+        ({"parcel.valueKzt": "-1"}, "column parcel.valueKzt: must not be negative"),
+        ({"dropoff.contact.phone": "8,7010E+10"}, "column dropoff.contact.phone: a spreadsheet has rounded it"),
+        ({"dropoff.contact.name": "\u200b"}, "column dropoff.contact.name: must not be empty or blank"),
+    ],
+)
+def test_what_no_order_may_hold_is_named_by_line_and_column(
+    tmp_path: Path, cells: Mapping[str, str], named: str
+) -> None:
+    source = write_rows(tmp_path / "o.csv", [{**ROW, **cells}])
+    source.write_text(source.read_text().replace("parcel.weightGrams", "Вес"))
+    (line,) = read_orders(source, columns={"Вес": "parcel.weightGrams"})
+    assert isinstance(line.order, InvalidRequestError)
+    assert str(line.order).startswith(f"o.csv, line 2: {named}")
+
+
+def test_an_unknown_field_of_a_json_line_is_refused(tmp_path: Path) -> None:
+    values = to_dict(order())
+    values["dropoff"]["note"] = "ring"
+    path = tmp_path / "o.jsonl"
+    path.write_text(json.dumps(values))
+    (line,) = read_orders(path)
+    assert str(line.order).startswith("o.jsonl, line 1: $.dropoff.note: ")
+
+
+def test_an_order_id_of_a_file_is_in_its_canonical_form(tmp_path: Path) -> None:
+    rows = [{**ROW, "externalOrderId": order_id} for order_id in ("Зай-7/ё", unicodedata.normalize("NFD", "Зай-7/ё"))]
+    orders = [line.order for line in read_orders(write_rows(tmp_path / "o.csv", rows))]
+    assert orders[0] == orders[1]

@@ -299,10 +299,10 @@ TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1
 
 @given(
     rows=st.lists(
-        st.tuples(TEXT, TEXT, st.integers(-(10**17), 10**17)).map(
+        st.tuples(st.integers(0), TEXT, st.integers(0, 10**17)).map(
             lambda cells: {
                 **ROW,
-                "externalOrderId": cells[0],
+                "externalOrderId": f"order-{cells[0]}",
                 "dropoff.notes": cells[1],
                 "parcel.valueKzt": str(cells[2]),
             }

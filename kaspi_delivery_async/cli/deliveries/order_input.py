@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from kaspi_delivery_async.errors import InvalidRequestError
-from kaspi_delivery_async.models import DeliveryRequest, from_json
+from kaspi_delivery_async.models import DeliveryRequest, checked_order, from_json
 
 LARGEST_ORDER = 1024 * 1024
 """Bytes of an order that are read; a real one has a few hundred."""
@@ -35,7 +35,7 @@ def read_order(source: str) -> DeliveryRequest:
     except UnicodeDecodeError as error:
         raise InvalidRequestError(name, f"is not UTF-8 text (byte {error.start + 1}); save it as UTF-8") from None
     try:
-        return from_json(DeliveryRequest, text)
+        return checked_order(from_json(DeliveryRequest, text))
     except InvalidRequestError as error:
         raise InvalidRequestError(name, f"{error}; `kaspi-delivery create --help` shows a complete order") from None
 
