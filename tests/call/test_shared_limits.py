@@ -1,0 +1,129 @@
+"""Pauses and budgets belong to key and host in the process; what a server says of them is believed within bounds."""
+
+import asyncio
+import gc
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+
+import pytest
+
+from kaspi_delivery_async import (
+    DeadlineExceededError,
+    DeliveryClient,
+    KaspiDeliveryError,
+    RateLimitedError,
+    RetryPolicy,
+    Timeout,
+)
+from kaspi_delivery_async._call import limiter
+from kaspi_delivery_async._call.limiter import shared_limiter
+from tests.support import server_scripts
+from tests.support.orders import order
+from tests.support.raw_server import Exchange, RawServer
+
+FAST = RetryPolicy(base=0.01, cap=0.05)
+
+
+@pytest.mark.looptime
+async def test_retries_that_succeed_cost_nothing_in_the_end() -> None:
+    """A server that cuts each reused connection after the request is asked twice, for ever."""
+    answered = set[int]()
+
+    async def cut_reused(exchange: Exchange) -> None:
+        if id(exchange.writer) in answered:
+            await server_scripts.close_after_request(exchange)
+        else:
+            await server_scripts.answer(201)(exchange)
+            answered.add(id(exchange.writer))
+
+    server = RawServer([cut_reused])
+    async with server, DeliveryClient("key", base_url=server.base_url, retry=FAST) as client:
+        for number in range(400):
+            await client.create_delivery(order(f"n-{number}"))
+            answered.intersection_update(id(writer) for writer in server._handlers.values())
+
+
+MOMENTS: dict[str, Callable[[], str]] = {
+    "Unix seconds": lambda: str(int(time.time()) + 30 * 365 * 86400),
+    "milliseconds": lambda: "86400000",
+    "a far date": lambda: "Fri, 01 Jan 2099 00:00:00 GMT",
+    "a very long number": lambda: "9" * 400,
+}
+
+
+@pytest.mark.looptime
+@pytest.mark.parametrize("moment", MOMENTS)
+async def test_no_pause_is_longer_than_an_hour_and_one_request_finds_out_whether_it_is_over(moment: str) -> None:
+    in_flight, most = 0, 0
+
+    async def count(exchange: Exchange) -> None:
+        nonlocal in_flight, most
+        await exchange.read()
+        in_flight += 1
+        most = max(most, in_flight if len(server.requests) <= 3 else 0)
+        await asyncio.sleep(1)
+        in_flight -= 1
+        exchange.writer.write(
+            b"HTTP/1.1 201 X\r\nContent-Length: 39\r\n\r\n" + b'{"deliveryId":"dlv","status":"created"}'
+        )
+
+    server = RawServer([server_scripts.answer(429, b"", f"Retry-After: {MOMENTS[moment]()}"), count])
+    async with server, DeliveryClient("key", base_url=server.base_url) as client:
+        with pytest.raises(RateLimitedError) as refused:
+            await client.get_delivery("dlv_1")
+        assert refused.value.retry_after == 3600
+        with pytest.raises(DeadlineExceededError):
+            await client.get_delivery("dlv_1")
+        assert len(server.requests) == 1
+        await asyncio.sleep(3600 * 1.06)
+        calls = [asyncio.create_task(client.create_delivery(order(f"n-{number}"))) for number in range(8)]
+        await asyncio.sleep(0.5)
+        assert most == 1
+        await asyncio.gather(*calls)
+
+
+@pytest.mark.looptime
+async def test_a_moment_in_unix_time_that_is_near_is_read_as_one() -> None:
+    near = server_scripts.answer(429, b"", "Date: Mon, 05 Jan 2026 09:00:00 GMT", "Retry-After: 1767603605")
+    async with (
+        RawServer([near, server_scripts.answer(200)]) as server,
+        DeliveryClient("key", base_url=server.base_url) as client,
+    ):
+        await client.get_delivery("dlv_1")
+        assert 5 <= asyncio.get_running_loop().time() < 6
+
+
+def test_a_pause_is_kept_by_the_next_client_in_the_next_loop() -> None:
+    moments = list[float]()
+
+    async def play(exchange: Exchange) -> None:
+        await exchange.read()
+        moments.append(time.monotonic())
+        status = b"429 X\r\nRetry-After: 1" if len(moments) == 1 else b"503 X"
+        exchange.writer.write(b"HTTP/1.1 " + status + b"\r\nContent-Length: 0\r\n\r\n")
+
+    async def run(port: int | None) -> int:
+        server = RawServer([play])
+        async with server:
+            base_url = server.base_url if port is None else f"http://127.0.0.1:{port}"
+            options = Timeout(attempt=0.5, total=0.5) if port is None else Timeout(attempt=3, total=3)
+            async with DeliveryClient("kept-key", base_url=base_url, timeout=options) as client:
+                with pytest.raises(KaspiDeliveryError):
+                    await client.get_delivery("dlv_1")
+            return server.port
+
+    port = asyncio.run(run(None))
+    gc.collect()
+    before = time.monotonic()
+    asyncio.run(run(port))
+    assert shared_limiter("kept-key", f"http://127.0.0.1:{port}").throttle.paused_until > before
+    assert time.monotonic() - before > 0.8
+
+
+def test_the_limits_of_very_many_keys_are_not_remembered_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limiter, "KEPT", 3)
+    monkeypatch.setattr(limiter, "_kept", OrderedDict())
+    for number in range(10):
+        shared_limiter(f"key-{number}", "https://many.invalid")
+    assert len(limiter._kept) == 3
