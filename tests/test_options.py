@@ -158,3 +158,29 @@ def test_from_env_reads_the_process_environment(monkeypatch: pytest.MonkeyPatch)
 
 def test_a_client_shows_no_key() -> None:
     assert "secret-key" not in repr(DeliveryClient("secret-key"))
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "256.1.1.1",
+        "1.2.3",
+        "api..kaspi.example",
+        "[::1]evil.invalid",
+        "[::g]",
+        "a" * 64 + ".kz",
+        ".kz",
+        "a.b:x",
+        "-" * 300,
+    ],
+)
+def test_a_host_that_cannot_exist_is_refused_when_the_client_is_made(host: str) -> None:
+    with pytest.raises(ConfigurationError, match="base_url"):
+        DeliveryClient("key", base_url=f"https://{host}/delivery")
+
+
+@pytest.mark.parametrize(
+    "host", ["api.kaspi.kz", "api.kaspi.kz.", "10.0.0.1:8443", "[::1]:8443", "xn--80aaa.kz", "a_b.c-d"]
+)
+def test_a_host_that_can_exist_is_accepted(host: str) -> None:
+    assert DeliveryClient("key", base_url=f"https://{host}/x/").base_url == f"https://{host}/x"
