@@ -1,5 +1,6 @@
 """What the sandbox's tests share: orders, a caller that checks every answer against the descriptions, a receiver."""
 
+import asyncio
 import copy
 import functools
 import hashlib
@@ -195,7 +196,9 @@ def signature(received: Received, secret: str) -> str:
 class Receiver:
     """A webhook receiver that keeps what it gets and answers with what ``answer`` says."""
 
-    def __init__(self, answer: Callable[[Received], int] = lambda _: 200) -> None:
+    def __init__(self, answer: Callable[[Received], int] = lambda _: 200, *, delay: float = 0.0) -> None:
+        """``delay`` is in seconds of the event loop's time."""
+        self.delay = delay
         self.received: list[Received] = []
         self.answer = answer
 
@@ -218,4 +221,5 @@ class Receiver:
     async def _handle(self, request: web.BaseRequest) -> web.Response:
         received = Received(request.headers, await request.read())
         self.received.append(received)
+        await asyncio.sleep(self.delay)
         return web.Response(status=self.answer(received), headers={"Location": "/elsewhere"})

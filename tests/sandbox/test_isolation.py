@@ -1,0 +1,197 @@
+"""Tests that share a sandbox do not disturb each other: a reset, a fault, a look, a wait concern what they name."""
+
+import asyncio
+import threading
+from collections import Counter
+
+import aiohttp
+import pytest
+
+from kaspi_delivery_async.sandbox import Clock, Sandbox, ThreadedSandbox
+from kaspi_delivery_async.sandbox.state.logs import Log
+from tests.support.described_api import Caller, Receiver, order
+
+
+@pytest.mark.looptime
+@pytest.mark.parametrize(
+    "kind", ["latency:seconds=5", "stall", "commit-then-stall", "503:seconds=5", "stall:seconds=5"]
+)
+async def test_nothing_of_what_a_fault_held_back_turns_up_after_a_reset(kind: str) -> None:
+    faults = ["create:latency:seconds=5", "create:503"] if kind == "slow 503" else [f"create:{kind}"]
+    async with Sandbox(faults=faults) as sandbox, Caller(sandbox) as call:
+        held = asyncio.create_task(call("POST", "/v1/deliveries", json=order(), key="old"))
+        await asyncio.sleep(0.3)
+        await sandbox.reset()
+        await call.create(externalOrderId="order-new", key="new")
+        with pytest.raises(aiohttp.ClientError):
+            await held
+        await asyncio.sleep(60)
+        assert [record.external_order_id for record in sandbox.deliveries.values()] == ["order-new"]
+        assert [(seen.idempotency_key, seen.status) for seen in sandbox.requests] == [("new", 201)]
+
+
+async def test_a_request_whose_body_is_still_on_its_way_at_a_reset_is_cut_off() -> None:
+    async with Sandbox() as sandbox, Caller(sandbox) as call:
+        port = int(sandbox.root_url.rpartition(":")[2])
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        head = b"POST /delivery/v1/deliveries HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{"
+        writer.write(head)
+        await writer.drain()
+        await call.control("GET", "/time")
+        await sandbox.reset()
+        writer.write(b"}")
+        with pytest.raises(ConnectionResetError):
+            await reader.read()
+        writer.transport.abort()
+        assert sandbox.requests.total == 0
+
+
+@pytest.mark.looptime
+async def test_a_wait_is_for_its_own_delivery_whatever_the_load_of_others() -> None:
+    async def slow(sandbox: Sandbox, call: Caller, stop: asyncio.Event) -> None:
+        number = 0
+        while not stop.is_set():
+            number += 1
+            await call.create(externalOrderId=f"load-{number}")
+            await asyncio.sleep(0.05)
+
+    async with Receiver(delay=0.2) as receiver, Sandbox(webhook_url=receiver.url) as sandbox, Caller(sandbox) as call:
+        delivery_id = await call.create()
+        stop = asyncio.Event()
+        load = asyncio.create_task(slow(sandbox, call, stop))
+        await asyncio.sleep(1)
+        began = asyncio.get_running_loop().time()
+        await sandbox.advance(delivery_id, "accepted")
+        moved = asyncio.get_running_loop().time() - began
+        await sandbox.clock.advance(1)
+        await sandbox.drain_webhooks()
+        waited = asyncio.get_running_loop().time() - began
+        stop.set()
+        await load
+    assert moved < 0.5
+    assert waited < 2
+
+
+@pytest.mark.looptime
+async def test_a_silent_receiver_does_not_hold_up_another() -> None:
+    async with (
+        Receiver(delay=60) as silent,
+        Receiver() as good,
+        Sandbox(webhook_url=silent.url) as sandbox,
+        Caller(sandbox) as call,
+    ):
+        for number in range(200):
+            await call.create(externalOrderId=f"order-{number}")
+        await asyncio.sleep(0.1)
+        sandbox.webhook_url = good.url
+        began = asyncio.get_running_loop().time()
+        await call.create()
+        while not any(received.json["data"]["externalOrderId"] == "order-742" for received in good.received):
+            await asyncio.sleep(0.01)
+        assert asyncio.get_running_loop().time() - began < 1
+
+
+@pytest.mark.looptime
+async def test_retries_that_are_due_together_are_sent_together() -> None:
+    async with (
+        Receiver(lambda _: 500, delay=0.1) as receiver,
+        Sandbox(clock=Clock.driven(), webhook_url=receiver.url) as sandbox,
+        Caller(sandbox) as call,
+    ):
+        for number in range(60):
+            await call.create(externalOrderId=f"order-{number}")
+        await sandbox.drain_webhooks()
+        began = asyncio.get_running_loop().time()
+        await sandbox.clock.advance(60)
+        assert asyncio.get_running_loop().time() - began < 1
+    assert Counter(attempt.attempt for attempt in sandbox.webhook_attempts) == {1: 60, 2: 60}
+
+
+def test_faults_that_a_thread_adds_under_load_are_all_kept() -> None:
+    with ThreadedSandbox(faults=["get:503:count=100000"]) as sandbox:
+
+        async def load(stop: threading.Event) -> None:
+            while not stop.is_set():
+                sandbox.faults.pick("get")
+                await asyncio.sleep(0)
+
+        stop = threading.Event()
+        loading = threading.Thread(target=lambda: sandbox.run(load(stop)))
+        loading.start()
+        for _ in range(3000):
+            sandbox.faults.add("create:503")
+        stop.set()
+        loading.join()
+        assert len(sandbox.faults) == 3001
+
+
+def test_a_thread_may_look_while_deliveries_are_made() -> None:
+    with ThreadedSandbox() as sandbox:
+
+        async def load() -> None:
+            async with Caller(sandbox) as call:
+                for number in range(100):
+                    await call.create(externalOrderId=f"order-{number}")
+
+        making = threading.Thread(target=lambda: asyncio.run(load()))
+        making.start()
+        while making.is_alive():
+            for view in (sandbox.deliveries, sandbox.deliveries.items(), sandbox.deliveries.values(), sandbox.requests):
+                assert len(list(view)) <= 100
+        making.join()
+        assert len(sandbox.deliveries.items()) == 100
+
+
+@pytest.mark.parametrize("entry", ["async with", "start and stop"])
+async def test_a_threaded_sandbox_works_on_any_event_loop(entry: str) -> None:
+    sandbox = ThreadedSandbox()
+    if entry == "async with":
+        await sandbox.__aenter__()
+    else:
+        await sandbox.start()
+    async with Caller(sandbox) as call:
+        delivery_id = await call.create()
+        assert (await sandbox.advance(delivery_id, "delivered")).status == "delivered"
+        await sandbox.clock.advance(60)
+        await sandbox.reset()
+        assert len(sandbox.deliveries) == 0
+    await sandbox.stop()
+    await sandbox.stop()
+    with pytest.raises(RuntimeError, match="not running"):
+        await sandbox.reset()
+    with pytest.raises(RuntimeError, match="starts once"):
+        await sandbox.start()
+
+
+async def test_a_threaded_sandbox_that_cannot_start_leaves_no_thread() -> None:
+    async with Sandbox() as sandbox:
+        port = int(sandbox.root_url.rpartition(":")[2])
+        with pytest.raises(OSError, match="address"):
+            await ThreadedSandbox(port=port).start()
+        assert not any(thread.name == "kaspi-sandbox" for thread in threading.enumerate())
+
+
+async def test_logs_are_bounded_by_size_and_show_what_came() -> None:
+    log: Log[bytes] = Log(100, largest=1000, size=len)
+    for number in range(30):
+        log.append(bytes([65 + number]) * 100)
+    assert (len(log), log.total, log[0][:1]) == (10, 30, b"U")
+    async with Sandbox() as sandbox, Caller(sandbox) as call:
+        delivery_id = await call.create(key="order-742")
+        await call.create(key="order-742")
+        await call("GET", "/v1/deliveries/dlv_none")
+        assert repr(sandbox.requests) == (
+            "<3 in all: [POST /delivery/v1/deliveries 201 key=order-742, POST /delivery/v1/deliveries 201 "
+            "key=order-742 replayed, GET /delivery/v1/deliveries/dlv_none 404]>"
+        )
+        assert repr(sandbox.deliveries) == f"<1 in all: [{delivery_id} created]>"
+        sandbox.faults.add("get:503")
+        assert repr(sandbox.faults) == "<1 in force: [get:status]>"
+
+
+async def test_requests_without_a_key_are_bounded_in_memory() -> None:
+    async with Sandbox() as sandbox, Caller(sandbox) as call:
+        for _ in range(70):
+            await call("POST", "/v1/deliveries", api_key="", data=b"x" * 1_000_000)
+        assert sandbox.requests.total == 70
+        assert sum(len(seen.body) for seen in sandbox.requests) <= 64 * 1024 * 1024
