@@ -69,6 +69,7 @@ PLAYS = {
     "403": server_scripts.answer(403, b'["not", "an", "object"]'),
     "404 without a body": server_scripts.answer(404, b""),
     "405": server_scripts.answer(405, server_scripts.HTML, kind="text/html"),
+    "407": server_scripts.answer(407, b""),
     "408": server_scripts.answer(408, b""),
     "415": server_scripts.answer(415, server_scripts.HTML, kind="text/html"),
     "421": server_scripts.answer(421, b""),
@@ -160,7 +161,8 @@ class Row:
 
 
 def rows() -> list[Row]:
-    lines = [line for line in TABLE.read_text().splitlines() if line.startswith("|")][2:]
+    table, _, _ = TABLE.read_text().partition("\n## ")
+    lines = [line for line in table.splitlines() if line.startswith("|")][2:]
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
     return [Row(fault, int(keyed), int(read), int(keyless), *rest) for fault, keyed, read, keyless, *rest in cells]
 
