@@ -93,7 +93,6 @@ async def test_uvicorn_reloads_it_when_its_file_changes(sandbox: Sandbox, tmp_pa
     assert service.complaints == []
 
 
-@pytest.mark.xfail(reason="waits for the log line", strict=False)
 async def test_a_create_that_a_short_shutdown_cancels_is_logged_with_its_key(sandbox: Sandbox, tmp_path: Path) -> None:
     port = free_port()
     url = f"http://127.0.0.1:{port}"
