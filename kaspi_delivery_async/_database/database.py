@@ -78,6 +78,7 @@ class _Engine(Protocol):
     async def prepare(self) -> None: ...
     async def run(self, work: Callable[[Connection], T], *, writes: bool) -> T: ...
     async def close(self) -> None: ...
+    def abandon(self) -> None: ...
 
 
 class Database:
@@ -116,9 +117,6 @@ class Database:
             if (postgresql if database.is_postgresql else sqlite).is_lasting(error.__cause__):
                 raise ConfigurationError(str(error)) from error.__cause__
             raise
-        except ValueError as error:
-            await database.close()
-            raise ConfigurationError("the PostgreSQL URL cannot be read; it is postgresql://user@host/name") from error
         except BaseException:
             await database.close()
             raise
@@ -142,6 +140,10 @@ class Database:
     async def close(self) -> None:
         """Close the connections."""
         await self._engine.close()
+
+    def abandon(self) -> None:
+        """Let go of the connections of an event loop that was closed."""
+        self._engine.abandon()
 
     @contextmanager
     def _translated(self) -> Generator[None]:

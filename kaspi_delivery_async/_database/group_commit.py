@@ -1,8 +1,9 @@
-"""Lets tasks that write at the same time share one transaction, as a transaction costs more than what is in it."""
+"""Group commit: concurrent writes share one transaction, because a transaction costs more than its rows."""
 
 from __future__ import annotations
 
 import asyncio
+from contextvars import Context
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ LARGEST_GROUP = 500
 
 
 class GroupCommit(Generic[T, R]):
-    """Collects items while a write is under way, and writes them with the next one.
+    """Collects items while a write is in progress, and writes them with the next one; for one event loop.
 
     A lone item is written at once; under load the groups grow, so that no queue does.
     """
@@ -45,7 +46,8 @@ class GroupCommit(Generic[T, R]):
         written: asyncio.Future[R] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, written))
         if self._writing is None or self._writing.done():
-            self._writing = asyncio.create_task(self._run())
+            # In a context of its own: it writes for others than the first as well.
+            self._writing = asyncio.create_task(self._run(), context=Context())
         return written
 
     async def flush(self) -> None:

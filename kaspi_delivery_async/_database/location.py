@@ -16,11 +16,14 @@ DatabaseLocation = Path | str
 
 
 def parse_location(location: str | os.PathLike[str]) -> DatabaseLocation:
-    """Tell what a location means; raises `ConfigurationError` for any URL but SQLite's and PostgreSQL's.
+    """Return the database that a location names; raises `ConfigurationError` for any URL but SQLite's and PostgreSQL's.
 
     No message repeats the location: a URL holds a password.
     """
     spelled = os.fspath(location)
+    if not isinstance(spelled, str):
+        raise ConfigurationError("a database's location is a text or a Path, not bytes")
+    spelled = str.__str__(spelled)  # of an enumeration that is a text, its value
     if scheme := _SCHEME.match(spelled):
         name, rest = scheme["name"].lower(), spelled[scheme.end() :]
         if name in {"postgresql", "postgres"}:
@@ -29,7 +32,11 @@ def parse_location(location: str | os.PathLike[str]) -> DatabaseLocation:
             raise ConfigurationError(
                 f"{name}:// is no database location; it is a file's path, sqlite:///path or postgresql://user@host/name"
             )
+        if "?" in rest:
+            raise ConfigurationError("an sqlite:// URL takes no settings behind a question mark; leave them out")
         spelled = rest[1:]
+    elif spelled.startswith("file:"):
+        raise ConfigurationError("file: is no database location; it is a file's path or sqlite:///path")
     if spelled in {"", ":memory:"} or "\0" in spelled:
         raise ConfigurationError("a database needs the path of a file, which outlives the process")
     return Path(spelled).absolute()

@@ -121,6 +121,11 @@ class SqliteFile:
         await asyncio.get_running_loop().run_in_executor(self._thread, self._reader.dispose)
         self._thread.shutdown(wait=False)
 
+    def abandon(self) -> None:
+        """Close the connection of an event loop that was closed."""
+        self._thread.submit(self._reader.dispose)
+        self._thread.shutdown(wait=True)
+
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(
             # Never creating it: that is `prepare`'s part, with the right mode.

@@ -1,55 +1,82 @@
-"""Receives webhooks: verifies, stores, acknowledges, and has them handled once each.
+"""Receives webhooks: verifies, stores, acknowledges, and has each handled once.
 
 A message is acknowledged when it is stored, before its handler runs, so that the vendor's 5 seconds
 are kept whatever the handler does, and nothing is lost if the process dies (Source: WH CL).
 """
 
-from __future__ import annotations
-
 import asyncio
+import logging
 import os
 import random
-import time
+from collections.abc import AsyncGenerator, Callable, Collection, Sequence
+from contextlib import asynccontextmanager
+from contextvars import Context
+from datetime import datetime
 from functools import partial
+from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from kaspi_delivery_async.errors import ConfigurationError, WebhookVerificationError
+import attrs
+
+from kaspi_delivery_async.errors import StorageError, WebhookVerificationError
 from kaspi_delivery_async.options import RetryPolicy
-from kaspi_delivery_async.webhooks.stored_events import Message, Receipt, error_text, event_key, unreadable_key
-from kaspi_delivery_async.webhooks.verifier import MALFORMED_BODY
-from kaspi_delivery_async.webhooks.worker import Worker
+from kaspi_delivery_async.tracking import StatusHub
+from kaspi_delivery_async.webhooks.settings import check_settings
+from kaspi_delivery_async.webhooks.stored_events import (
+    DeadLetter,
+    InboxTotals,
+    Message,
+    Receipt,
+    error_text,
+    event_key,
+    unreadable_key,
+)
+from kaspi_delivery_async.webhooks.stores.protocol import Store
+from kaspi_delivery_async.webhooks.verifier import MALFORMED_BODY, Headers, WebhookVerifier, system_clock, unix_seconds
+from kaspi_delivery_async.webhooks.worker import Handler, Worker
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Collection, Sequence
-    from types import TracebackType
-
-    from kaspi_delivery_async.tracking import StatusHub
     from kaspi_delivery_async.webhooks.receivers.aiohttp import AiohttpHandler
     from kaspi_delivery_async.webhooks.receivers.asgi import AsgiReceiver
     from kaspi_delivery_async.webhooks.receivers.django import DjangoView
-    from kaspi_delivery_async.webhooks.stored_events import DeadLetter, InboxTotals
-    from kaspi_delivery_async.webhooks.stores.protocol import Store
-    from kaspi_delivery_async.webhooks.verifier import Headers, WebhookVerifier
-    from kaspi_delivery_async.webhooks.worker import Handler
 
 HANDLER_RETRIES = RetryPolicy(max_attempts=12, base=2.0, cap=3600.0)
 """A handler is tried 12 times, over an hour or so, before its event becomes a dead letter."""
 
+HANDLER_TIMEOUT = 30.0
+"""Seconds that a handler may run."""
+
+_logger = logging.getLogger(__name__)
+
+
+@attrs.define(eq=False)
+class _Running:
+    """What runs for an inbox on one event loop, in one process."""
+
+    worker: Worker | None
+    task: asyncio.Task[None]
+    entered: int = 0
+    """How many contexts it was entered for and has not left."""
+    is_closing: bool = False
+    closed: asyncio.Event = attrs.field(factory=asyncio.Event)
+
 
 class WebhookInbox:
-    """Keeps every genuine event, and hands each to a handler until it succeeds.
+    """Stores every verified event and runs a handler for it until the handler succeeds.
 
     Mount one of `aiohttp`, `asgi` and `django` in your service, or call `receive` yourself, and
-    enter the inbox as an asynchronous context manager (or let `asgi`'s lifespan or aiohttp's
-    `cleanup_ctx` do it), so that waiting events of an earlier run are taken up at once::
+    enter the inbox as an asynchronous context manager (or pass `lifespan` or `cleanup_ctx` to your
+    framework, which do it), so that waiting events of an earlier run are taken up at once::
 
         async def handle(event: DeliveryWebhook) -> None: ...
 
         inbox = WebhookInbox(WebhookVerifier([secret]), store="events.sqlite", handler=handle)
 
-    A handler runs once for each event, however often it comes; again after it raised; and possibly
-    again after its process was killed, so it must bear that. Events of one delivery may be handled
-    out of their order: `StatusHub` and `kaspi_delivery_async.status` put them right.
+    A handler runs once for each event, whatever duplicates arrive, and never twice at a time; again after
+    it raised; and possibly again after its process was killed, so running it twice must do no harm.
+    Events of one delivery may be handled out of order: `StatusHub` and `kaspi_delivery_async.status` sort that out.
+
+    One inbox may be used on several event loops, one after the other or at once.
     """
 
     def __init__(
@@ -60,98 +87,127 @@ class WebhookInbox:
         handler: Handler | None = None,
         hub: StatusHub | None = None,
         retry: RetryPolicy = HANDLER_RETRIES,
+        handler_timeout: float | None = HANDLER_TIMEOUT,
         concurrency: int = 32,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] = system_clock,
         draw: Callable[[], float] = random.random,
     ) -> None:
-        """Set up an inbox; nothing is opened before the first event.
+        """Set up an inbox; nothing is opened yet.
 
         Args:
-            verifier: Tells which messages are genuine.
-            store: Where events are kept: an SQLite file's path, a PostgreSQL URL, or a `Store` such as
-                `MemoryStore`. Several processes may share one that is not in memory.
-            handler: Is given each event. Without one, events wait for another process that has one.
-            hub: Is told of each event, to wake those who wait for its delivery; of those that other
-                processes receive too, if the store is PostgreSQL.
-            retry: How often and how soon a handler is tried again before its event is a dead letter.
-            concurrency: How many handlers run at once, at the most.
-            clock: Seconds since the epoch.
+            verifier: Verifies incoming messages.
+            store: An SQLite file's path, a PostgreSQL URL, or a `Store` such as `MemoryStore`. Several
+                processes may share one that is not in memory.
+            handler: Called with each event: a coroutine function, or an object whose ``__call__`` is one.
+                Without a handler, events are stored for another process to handle.
+            hub: Receives each event and wakes the tasks that wait for its delivery; also the events
+                that other processes receive into the same store.
+            retry: How often and how soon a handler is tried again before its event becomes a dead letter.
+            handler_timeout: Seconds that one run of the handler may take; then it is cancelled, and has failed.
+                None sets no bound.
+            concurrency: Maximum number of concurrent handlers.
+            clock: Seconds since the epoch, for the age of messages and of handled events.
             draw: Evenly distributed over [0, 1), for the jitter of retries.
 
-        Raises `ConfigurationError` for a location that is none, or whose packages are not installed.
+        Raises `ConfigurationError` for an argument of another kind, a location that is none, or an extra that
+        is not installed.
 
         """
-        if concurrency < 1:
-            raise ConfigurationError(f"WebhookInbox.concurrency is {concurrency!r}; it must be 1 or more")
+        check_settings(
+            verifier=verifier,
+            store=store,
+            handler=handler,
+            hub=hub,
+            handler_timeout=handler_timeout,
+            concurrency=concurrency,
+        )
         self._verifier = verifier
-        self._store = _opened(store)
+        self._store = _store_at(store) if isinstance(store, str | os.PathLike) else store
         self._hub = hub
         self._clock = clock
         self._new_worker = handler and partial(
             Worker,
             store=self._store,
             handler=handler,
+            handler_timeout=handler_timeout,
             policy=retry,
             concurrency=concurrency,
             clock=clock,
             draw=draw,
         )
-        self._worker: Worker | None = None
-        self._task: asyncio.Task[None] | None = None
+        self._running: dict[tuple[int, asyncio.AbstractEventLoop], _Running] = {}
 
     async def __aenter__(self) -> Self:
-        self._start()
+        """Open the store and begin to handle its events; raises `ConfigurationError` if it can never be used."""
+        try:
+            await self._store.open()
+        except StorageError as error:
+            # It may pass, and until then senders get a 503.
+            _logger.warning("the inbox's store cannot be opened yet: %s", error)
+        self._start().entered += 1
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        running = self._current()
+        if running is not None:
+            running.entered -= 1
+            if running.entered > 0:
+                return
         await self.aclose()
 
     async def aclose(self, *, grace: float = 10.0) -> None:
-        """Stop handling events: those under way get ``grace`` seconds, then they are cancelled and left to others.
+        """Stop handling events: running handlers get ``grace`` seconds, then they are cancelled and left to others.
 
-        What comes later opens the inbox again.
+        A handler that goes on all the same is waited for a second longer. Meanwhile `receive` raises
+        `StorageError`; afterwards it opens the inbox again.
         """
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
-        if self._worker is not None:
-            await self._worker.finish(grace)
-        self._task = self._worker = None
+        running = self._current()
+        if running is not None and running.is_closing:
+            await running.closed.wait()
+        elif running is not None:
+            running.is_closing = True
+            try:
+                running.task.cancel()
+                await asyncio.wait([running.task])
+                if running.worker is not None:
+                    await running.worker.finish(grace)
+            finally:
+                running.closed.set()
+                del self._running[_here()]
         await self._store.close()
 
-    async def receive(self, body: bytes, headers: Headers, received_at: float | None = None) -> Receipt:
-        """Verify a message and store its event; when this returns, the vendor may be told so by any 2xx.
+    async def receive(self, body: bytes, headers: Headers, received_at: datetime | float | None = None) -> Receipt:
+        """Verify a message and store its event; when this returns, the message may be acknowledged by any 2xx.
 
         Args:
-            body: The body exactly as it came.
+            body: The body, byte for byte.
             headers: The request's headers, in any case, as text or bytes.
-            received_at: When it came, in Unix seconds; now if None.
+            received_at: When it was received: seconds since the epoch or a datetime with its zone; now if None.
 
-        Raises `WebhookVerificationError` if it is not genuine or cannot be read (then it is kept as a
+        Raises `WebhookVerificationError` if it is not genuine or cannot be read (then it is stored as a
         dead letter), and what the store raises, such as `StorageError`: nothing is stored then, and the
-        vendor must be told to repeat it.
+        vendor must be made to send it again.
 
         """
-        moment = self._clock() if received_at is None else received_at
+        moment = unix_seconds(received_at, self._clock)
         try:
             event = self._verifier.verify(body, headers, moment)
         except WebhookVerificationError as error:
             if error.reason == MALFORMED_BODY:
+                raw = bytes(body)
                 await self._store.add(
-                    Message(
-                        key=unreadable_key(body), body=body, received_at=moment, event=None, error=error_text(error)
-                    )
+                    Message(key=unreadable_key(raw), body=raw, received_at=moment, event=None, error=error_text(error))
                 )
             raise
-        self._start()
-        message = Message(key=event_key(event.event_id), body=body, received_at=moment, event=event)
+        running = self._start()
+        message = Message(key=event_key(event.event_id), body=bytes(body), received_at=moment, event=event)
         is_new = await self._store.add(message)
         if self._hub is not None:
             self._hub.publish(event)
-        if self._worker is not None and is_new:
-            self._worker.wake()
+        if running.worker is not None and is_new:
+            running.worker.wake()
         return Receipt(event=event, duplicate=not is_new)
 
     async def dead_letters(self, *, limit: int = 100) -> Sequence[DeadLetter]:
@@ -159,10 +215,11 @@ class WebhookInbox:
         return await self._store.dead_letters(limit=limit)
 
     async def replay(self, numbers: Collection[int] | None = None) -> int:
-        """Have dead letters handled anew, by their numbers, or all of them; return how many."""
-        replayed = await self._store.replay(numbers, now=self._clock())
-        if self._worker is not None:
-            self._worker.wake()
+        """Make dead letters due again, by their numbers, or all of them; return how many."""
+        replayed = await self._store.replay(numbers)
+        running = self._current()
+        if running is not None and running.worker is not None:
+            running.worker.wake()
         return replayed
 
     async def totals(self) -> InboxTotals:
@@ -170,13 +227,13 @@ class WebhookInbox:
         return await self._store.totals()
 
     @property
-    def aiohttp(self) -> AiohttpHandler:
+    def aiohttp(self) -> "AiohttpHandler":
         """A handler for ``aiohttp.web``: ``app.router.add_route("*", "/webhooks", inbox.aiohttp)``."""
         from kaspi_delivery_async.webhooks.receivers.aiohttp import aiohttp_handler
 
         return aiohttp_handler(self.receive)
 
-    async def cleanup_ctx(self, _app: object) -> AsyncGenerator[None]:
+    async def cleanup_ctx(self, _app: object) -> AsyncGenerator[None, None]:
         """Keep the inbox open while an ``aiohttp.web`` application runs.
 
         As in ``app.cleanup_ctx.append(inbox.cleanup_ctx)``.
@@ -184,25 +241,45 @@ class WebhookInbox:
         async with self:
             yield
 
+    @asynccontextmanager
+    async def lifespan(self, _app: object) -> AsyncGenerator[None, None]:
+        """Keep the inbox open while an application of FastAPI, Starlette or Litestar runs.
+
+        As in ``FastAPI(lifespan=inbox.lifespan)``, or ``Litestar(lifespan=[inbox.lifespan])``.
+        """
+        async with self:
+            yield
+
     @property
-    def asgi(self) -> AsgiReceiver:
-        """An ASGI application, to serve by itself or to mount in FastAPI, Starlette or Litestar."""
+    def asgi(self) -> "AsgiReceiver":
+        """An ASGI application, to serve by itself, or at a route of FastAPI, Starlette or Litestar."""
         from kaspi_delivery_async.webhooks.receivers.asgi import AsgiReceiver
 
         return AsgiReceiver(self.receive, lifespan=self)
 
     @property
-    def django(self) -> DjangoView:
+    def django(self) -> "DjangoView":
         """An async Django view, exempt from CSRF protection, for a project under an ASGI server."""
         from kaspi_delivery_async.webhooks.receivers.django import django_view
 
         return django_view(self.receive)
 
-    def _start(self) -> None:
-        # A task that was cancelled belonged to an event loop that has ended.
-        if self._task is None or self._task.cancelled():
-            self._worker = self._new_worker() if self._new_worker else None
-            self._task = asyncio.create_task(self._run(self._worker))
+    def _current(self) -> _Running | None:
+        return self._running.get(_here())
+
+    def _start(self) -> _Running:
+        """Return what runs on this event loop, started if it is not; raises `StorageError` while it closes."""
+        here = _here()
+        running = self._running.get(here)
+        if running is not None and running.is_closing:
+            raise StorageError("the inbox is closing; it receives again when it is opened again")
+        if running is None:
+            self._running = {key: other for key, other in self._running.items() if not key[1].is_closed()}
+            worker = self._new_worker() if self._new_worker else None
+            # In a context of its own: it outlives the request that starts it.
+            task = asyncio.create_task(self._run(worker), context=Context())
+            running = self._running[here] = _Running(worker=worker, task=task)
+        return running
 
     async def _run(self, worker: Worker | None) -> None:
         async with asyncio.TaskGroup() as group:
@@ -212,9 +289,11 @@ class WebhookInbox:
                 group.create_task(self._store.follow(self._hub.announce))
 
 
-def _opened(store: Store | str | os.PathLike[str]) -> Store:
-    if not isinstance(store, str | os.PathLike):
-        return store
+def _here() -> tuple[int, asyncio.AbstractEventLoop]:
+    return os.getpid(), asyncio.get_running_loop()
+
+
+def _store_at(location: str | os.PathLike[str]) -> Store:
     from kaspi_delivery_async.webhooks.stores.sql import SqlStore
 
-    return SqlStore(store)
+    return SqlStore(location)

@@ -1,4 +1,4 @@
-"""What the inbox knows of an event, as plain data: as it came, as it is handed to a worker, as it ended."""
+"""Events of an inbox as plain data: received, leased, updated, dead; and their keys."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from kaspi_delivery_async._wire.text import storable
 from kaspi_delivery_async.errors import WebhookVerificationError
 from kaspi_delivery_async.webhooks.verifier import read_event
 
@@ -20,10 +21,10 @@ LONGEST_ERROR = 2000
 
 
 class EventState(StrEnum):
-    """Where an event stands in the inbox."""
+    """The state of an event in the inbox."""
 
     WAITING = "waiting"
-    """It is to be handled, now or at its next attempt; or it is being handled under a lease."""
+    """To be handled, now or at its next attempt; or being handled under a lease."""
     HANDLED = "handled"
     """The handler has returned."""
     DEAD = "dead"
@@ -32,17 +33,17 @@ class EventState(StrEnum):
 
 @attrs.frozen(kw_only=True)
 class Message:
-    """A genuine message, to be stored."""
+    """A verified message, to be stored."""
 
     key: str
-    """What makes it unique: made from the event's id, at most 64 characters of ASCII."""
+    """Unique; made from the event's id: at most 64 characters of ASCII."""
     body: bytes = attrs.field(repr=False)
     received_at: float
     """Unix seconds."""
     event: DeliveryWebhook | None
-    """What it says; None if it cannot be read."""
+    """Its event; None if it cannot be read."""
     error: str | None = None
-    """Why it cannot be read: it is kept as a dead letter."""
+    """Why it cannot be read; it is stored as a dead letter then."""
 
 
 @attrs.frozen(kw_only=True)
@@ -59,35 +60,35 @@ class Lease:
 
 @attrs.frozen(kw_only=True)
 class EventUpdate:
-    """What becomes of an event after an attempt to handle it."""
+    """The result of an attempt to handle an event."""
 
     state: EventState
-    due_at: float = 0.0
-    """When a waiting event is handled again: Unix seconds."""
+    delay: float = 0.0
+    """Seconds until a waiting event is handled again."""
     error: str | None = None
     """What the handler raised."""
 
 
 @attrs.frozen(kw_only=True)
 class DeadLetter:
-    """An event that was given up; `WebhookInbox.replay` handles it anew."""
+    """An event that is not tried again; `WebhookInbox.replay` makes it due again."""
 
     number: int
     """Its number in the store, by which it is replayed."""
     received_at: float
-    """When it came first: Unix seconds."""
+    """When it was first received: Unix seconds."""
     attempts: int
-    """How often the handler was tried; 0 for a message that cannot be read."""
+    """Number of attempts; 0 for a message that cannot be read."""
     duplicates: int
-    """How often it came again."""
+    """Number of duplicates received."""
     error: str
     """What the handler raised last, or why the message cannot be read."""
     body: bytes = attrs.field(repr=False)
-    """The message as it came."""
+    """The message's body, byte for byte."""
 
     @property
     def event(self) -> DeliveryWebhook | None:
-        """What the message says; None if it cannot be read."""
+        """The message's event; None if it cannot be read."""
         try:
             return read_event(self.body)
         except WebhookVerificationError:
@@ -96,7 +97,7 @@ class DeadLetter:
 
 @attrs.frozen(kw_only=True)
 class InboxTotals:
-    """How much an inbox holds, and how it fares. Handled events are counted for as long as they are kept."""
+    """Counts of an inbox. Handled events are counted for as long as they are kept, 7 days."""
 
     waiting: int = 0
     """Events to be handled, those being handled included."""
@@ -104,11 +105,11 @@ class InboxTotals:
     dead: int = 0
     """Dead letters."""
     duplicates: int = 0
-    """Messages that came again and were not handled again."""
+    """Duplicates received; none of them is handled again."""
     attempts: int = 0
     """Attempts to handle an event."""
     oldest_received_at: float | None = None
-    """When the oldest waiting event came: Unix seconds; None if none waits."""
+    """When the oldest waiting event was received: Unix seconds; None if none waits."""
 
 
 def event_key(event_id: str) -> str:
@@ -117,20 +118,23 @@ def event_key(event_id: str) -> str:
 
 
 def unreadable_key(body: bytes) -> str:
-    """Return the key of a message that tells no event id."""
+    """Return the key of a message whose event id cannot be read."""
     return hashlib.sha256(b"unreadable\0" + body).hexdigest()
 
 
 def error_text(error: BaseException) -> str:
-    """Write an error down as any database can keep it."""
-    text = f"{type(error).__name__}: {error}"[:LONGEST_ERROR]
-    return text.encode(errors="replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")
+    """Return an error's class and text as any database can hold them."""
+    try:
+        text = str(error)
+    except Exception:  # noqa: BLE001 - whatever it is, the event's end has to be written down
+        text = "(its text could not be had)"
+    return storable(f"{type(error).__name__}: {text}"[:LONGEST_ERROR])
 
 
 @attrs.frozen(kw_only=True)
 class Receipt:
-    """A message was stored; the vendor may be told so."""
+    """Confirms that a message is stored, so that it may be acknowledged."""
 
     event: DeliveryWebhook
     duplicate: bool
-    """Whether the event had come before; then nothing more is done."""
+    """Whether the event had been received before; then it is not handled again."""

@@ -1,4 +1,4 @@
-"""Decides whether a webhook message is the vendor's, and reads it: raw bytes in, one event or one error out."""
+"""Webhook verification: signature and age of a message, and its event. Raw bytes in, one event or one error out."""
 
 from __future__ import annotations
 
@@ -36,6 +36,11 @@ _TIMESTAMP = re.compile(r"[0-9]{1,12}")
 _SIGNATURE = re.compile(r"[0-9a-fA-F]{64}")
 
 
+def system_clock() -> float:
+    """Return the time of day, by `time.time` as it is now: tests may have replaced it."""
+    return time.time()
+
+
 def sign(secret: str, timestamp: int, body: bytes) -> str:
     """Return the hex HMAC-SHA256 of ``"{timestamp}.{body}"`` under ``secret``.
 
@@ -56,15 +61,13 @@ class WebhookVerifier:
 
     """
 
-    def __init__(self, secrets: Iterable[str], *, clock: Callable[[], float] = time.time) -> None:
-        listed = [secrets] if isinstance(secrets, str) else list(secrets)
-        if not listed or not all(isinstance(secret, str) and secret for secret in listed):
-            raise ConfigurationError("WebhookVerifier needs at least one signing secret, and none may be empty")
-        try:
-            self._secrets = [secret.encode() for secret in listed]
-        except UnicodeEncodeError:
-            # Without its cause, which holds the secret.
-            raise ConfigurationError("a signing secret of WebhookVerifier is no valid Unicode text") from None
+    def __init__(self, secrets: Iterable[str], *, clock: Callable[[], float] = system_clock) -> None:
+        found = _encoded(secrets)
+        # Out of this frame: a failure report may show the variables of each.
+        del secrets
+        if isinstance(found, str):
+            raise ConfigurationError(found)
+        self._secrets = found
         self._clock = clock
 
     def verify(
@@ -96,30 +99,45 @@ class WebhookVerifier:
             raise WebhookVerificationError("malformed_signature", f"{SIGNATURE_HEADER} is not 64 hexadecimal digits")
         if not isinstance(body, bytes | bytearray | memoryview):
             raise WebhookVerificationError(
-                "body_not_raw", "the body must be the raw bytes as they came, not what was read"
+                "body_not_raw", "the body must be the raw bytes of the request, not a parsed object"
             )
         raw = bytes(body)
-        # Every secret is tried, so that the time taken does not tell which one matched.
+        # Every secret is tried, so that the time taken does not show which one matched.
         matches = [
             hmac.compare_digest(_signature(secret, timestamp, raw), signature.lower()) for secret in self._secrets
         ]
         if not any(matches):
             raise WebhookVerificationError(
-                "signature_mismatch", "the signature fits no secret; was the body changed on the way, or the secret?"
+                "signature_mismatch",
+                "the signature matches none of the secrets: either the secret is wrong "
+                "or the body was modified in transit",
             )
-        self._check_age(int(timestamp), received_at)
+        self._check_age(int(timestamp), unix_seconds(received_at, self._clock))
         return read_event(raw)
 
-    def _check_age(self, timestamp: int, received_at: datetime | float | None) -> None:
-        if isinstance(received_at, datetime):
-            if received_at.tzinfo is None:
-                raise ConfigurationError("received_at is a datetime without its zone; give it one, such as UTC")
-            received_at = received_at.timestamp()
-        age = (self._clock() if received_at is None else received_at) - timestamp
+    def _check_age(self, timestamp: int, received_at: float) -> None:
+        age = received_at - timestamp
         if age > TOLERANCE:
-            raise WebhookVerificationError("too_old", f"it was signed more than {TOLERANCE} s before it came")
+            raise WebhookVerificationError(
+                "too_old", f"its timestamp is more than {TOLERANCE} s older than the time of receipt"
+            )
         if not age >= -TOLERANCE:
-            raise WebhookVerificationError("too_new", f"it was signed more than {TOLERANCE} s after it came")
+            raise WebhookVerificationError(
+                "too_new", f"its timestamp is more than {TOLERANCE} s newer than the time of receipt"
+            )
+
+
+def unix_seconds(moment: datetime | float | None, clock: Callable[[], float]) -> float:
+    """Return a moment as seconds since the epoch, now if it is None; raises `ConfigurationError` for anything else."""
+    if moment is None:
+        return clock()
+    if isinstance(moment, datetime):
+        if moment.tzinfo is None:
+            raise ConfigurationError("received_at is a datetime without its zone; give it one, such as UTC")
+        return moment.timestamp()
+    if not isinstance(moment, int | float):
+        raise ConfigurationError("received_at must be seconds since the epoch, or a datetime with its zone")
+    return float(moment)
 
 
 def read_event(body: bytes) -> DeliveryWebhook:
@@ -131,6 +149,17 @@ def read_event(body: bytes) -> DeliveryWebhook:
     except ConversionError as error:
         problem = f"it is genuine, but its body is not an event ({error})"
     raise WebhookVerificationError(MALFORMED_BODY, problem)
+
+
+def _encoded(secrets: Any) -> list[bytes] | str:
+    """Return secrets as bytes, or why they cannot be any."""
+    listed = [secrets] if isinstance(secrets, str) else list(secrets) if isinstance(secrets, Iterable) else []
+    if not listed or not all(isinstance(secret, str) and secret for secret in listed):
+        return "WebhookVerifier needs at least one signing secret, and none may be empty"
+    texts = [str.__str__(secret) for secret in listed]
+    if any(text != text.strip() or not text.isprintable() for text in texts):
+        return "a signing secret of WebhookVerifier begins or ends with a blank, or holds a line break; copy it without"
+    return [text.encode() for text in texts]
 
 
 def _signature(secret: bytes, timestamp: str, body: bytes) -> str:

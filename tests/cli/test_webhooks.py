@@ -105,7 +105,7 @@ async def bury(path: Path, *events: str) -> None:
     store = SqlStore(path)
     for event in events:
         await store.add(Message(key=event, body=body(event), received_at=NOW, event=None))
-        [lease] = await store.lease(worker="w", now=NOW, until=NOW + 1, limit=1)
+        [lease] = await store.lease(worker="w", seconds=1.0, limit=1)
         assert isinstance(lease, Lease)
         await store.update(lease, EventUpdate(state=EventState.DEAD, error="ValueError: no \x1b[31mcourier"))
     await store.add(Message(key="unreadable", body=b"[]", received_at=NOW, event=None, error="no event"))

@@ -74,24 +74,28 @@ class BrokenStore(MemoryStore):
         self._check("add")
         return await super().add(message)
 
-    async def lease(self, *, worker: str, now: float, until: float, limit: int) -> list[Lease]:
+    async def lease(self, *, worker: str, seconds: float, limit: int) -> list[Lease]:
         self._check("lease")
-        return await super().lease(worker=worker, now=now, until=until, limit=limit)
+        return await super().lease(worker=worker, seconds=seconds, limit=limit)
 
-    async def update(self, lease: Lease, update: Any) -> None:
+    async def renew(self, leases: Any, *, seconds: float) -> None:
+        self._check("renew")
+        await super().renew(leases, seconds=seconds)
+
+    async def update(self, lease: Lease, result: Any) -> None:
         self._check("update")
-        await super().update(lease, update)
+        await super().update(lease, result)
 
-    async def release(self, leases: Any, *, now: float) -> None:
+    async def release(self, leases: Any) -> None:
         self._check("release")
-        await super().release(leases, now=now)
+        await super().release(leases)
 
 
 def new_inbox(
     handler: Callable[[DeliveryWebhook], Any] | None, store: Store | None = None, **settings: Any
 ) -> WebhookInbox:
     clock = Clock()
-    settings = dict[str, Any](retry=POLICY, clock=clock, draw=lambda: 1.0) | settings
+    settings = dict[str, Any](retry=POLICY, handler_timeout=None, clock=clock, draw=lambda: 1.0) | settings
     return WebhookInbox(
         WebhookVerifier([SECRET], clock=clock), store=store or MemoryStore(), handler=handler, **settings
     )
@@ -258,7 +262,7 @@ async def test_a_long_handler_keeps_its_lease() -> None:
 async def test_events_of_a_worker_that_vanished_are_taken_up_when_their_lease_ends() -> None:
     store, handler = MemoryStore(), Handler()
     await receive(new_inbox(None, store))
-    await store.lease(worker="killed", now=NOW, until=NOW + LEASE, limit=1)
+    await store.lease(worker="killed", seconds=LEASE, limit=1)
 
     async with new_inbox(handler, store):
         await asyncio.sleep(2 * LEASE)
@@ -271,7 +275,7 @@ async def test_an_event_whose_process_ends_each_time_becomes_a_dead_letter() -> 
     store, handler = MemoryStore(), Handler()
     await receive(new_inbox(None, store))
     for _ in range(POLICY.max_attempts):
-        await store.lease(worker="killed", now=NOW, until=NOW, limit=1)
+        await store.lease(worker="killed", seconds=0.0, limit=1)
 
     async with new_inbox(handler, store) as inbox:
         await asyncio.sleep(1.0)
@@ -313,8 +317,8 @@ async def test_a_handler_that_outlasts_the_grace_is_cancelled_and_its_event_left
 class LateStore(MemoryStore):
     """Takes a while to say which events it has leased."""
 
-    async def lease(self, *, worker: str, now: float, until: float, limit: int) -> list[Lease]:
-        leases = await super().lease(worker=worker, now=now, until=until, limit=limit)
+    async def lease(self, *, worker: str, seconds: float, limit: int) -> list[Lease]:
+        leases = await super().lease(worker=worker, seconds=seconds, limit=limit)
         await asyncio.sleep(3.0)
         return leases
 
@@ -505,7 +509,7 @@ async def test_handled_events_are_forgotten_hourly_after_their_retention() -> No
     store = MemoryStore()
     for key, age in (("week", RETENTION + 1), ("almost", RETENTION - 60)):
         await store.add(Message(key=key, body=body(key), received_at=NOW - age, event=None))
-        for lease in await store.lease(worker="w", now=NOW, until=NOW + 1, limit=1):
+        for lease in await store.lease(worker="w", seconds=1.0, limit=1):
             await store.update(lease, EventUpdate(state=EventState.HANDLED))
 
     async with new_inbox(Handler(), store) as inbox:

@@ -18,6 +18,7 @@ from kaspi_delivery_async.webhooks.stores.sql import SqlStore
 from kaspi_delivery_async.webhooks.verifier import read_event
 from kaspi_delivery_async.webhooks.worker import LEASE
 from tests.support.webhook_messages import SECRET, body, headers
+from tests.support.webhook_stores import let_pass
 
 pytestmark = pytest.mark.processes
 
@@ -72,9 +73,10 @@ async def test_a_killed_workers_events_are_handled_by_the_next(location: str) ->
     await victim.wait()
 
     store = SqlStore(location)
-    too_early = await store.lease(worker="w", now=time.time(), until=time.time(), limit=9)
+    too_early = await store.lease(worker="w", seconds=0.0, limit=9)
+    await let_pass(store, LEASE)
     await store.close()
-    async with asyncio.timeout(30), inbox_at(location, handler=handle, clock=lambda: time.time() + LEASE):
+    async with asyncio.timeout(30), inbox_at(location, handler=handle):
         again = {await handled.get() for _ in range(3)}
 
     assert too_early == []
@@ -129,10 +131,6 @@ async def test_a_server_that_cannot_be_reached_is_tried_again(
 
     assert following.cancelled()
     assert "hunter2" not in caplog.text
-
-
-async def test_sqlite_tells_no_other_process(tmp_path: Path) -> None:
-    await SqlStore(tmp_path / "events.sqlite").follow(lambda _: None)
 
 
 async def test_events_too_long_to_announce_are_stored_all_the_same(postgresql_url: str) -> None:

@@ -7,7 +7,9 @@ import pytest
 
 from kaspi_delivery_async.webhooks import DeadLetter, InboxTotals, Store
 from kaspi_delivery_async.webhooks.stored_events import EventState, EventUpdate, Lease, Message
+from kaspi_delivery_async.webhooks.stores.sql import SqlStore
 from tests.support.webhook_messages import body
+from tests.support.webhook_stores import let_pass
 
 DONE = EventUpdate(state=EventState.HANDLED)
 
@@ -16,8 +18,8 @@ def message(key: str = "a", *, at: float = 100.0, error: str | None = None) -> M
     return Message(key=key, body=body(key), received_at=at, event=None, error=error)
 
 
-async def take(store: Store, *, worker: str = "w1", now: float = 100.0, limit: int = 10) -> list[Lease]:
-    return list(await store.lease(worker=worker, now=now, until=now + 30, limit=limit))
+async def take(store: Store, *, worker: str = "w1", seconds: float = 30.0, limit: int = 10) -> list[Lease]:
+    return list(await store.lease(worker=worker, seconds=seconds, limit=limit))
 
 
 async def test_a_message_is_new_once(store: Store) -> None:
@@ -72,43 +74,55 @@ async def test_a_lease_brings_the_message_and_counts_the_attempt(store: Store) -
 
 async def test_what_is_leased_is_not_leased_again_before_its_time(store: Store) -> None:
     await store.add(message())
-    await take(store, now=100.0)
+    await take(store, seconds=30.0)
 
-    assert await take(store, worker="w2", now=129.9) == []
-    assert [lease.attempt for lease in await take(store, worker="w2", now=130.0)] == [2]
+    await let_pass(store, 15.0)
+    assert await take(store, worker="w2") == []
+    await let_pass(store, 15.0)
+    assert [lease.attempt for lease in await take(store, worker="w2")] == [2]
 
 
 async def test_the_oldest_are_leased_first_and_no_more_than_asked_for(store: Store) -> None:
-    for key, at in (("late", 90.0), ("early", 80.0), ("future", 101.0)):
-        await store.add(message(key, at=at))
+    for key in ("early", "late"):
+        await store.add(message(key))
+        await let_pass(store, 10.0)
 
     assert [lease.body for lease in await take(store, limit=1)] == [body("early")]
     assert [lease.body for lease in await take(store, limit=9)] == [body("late")]
 
 
+@pytest.mark.parametrize("at", [0.0, 1e12])
+async def test_a_message_is_due_at_once_whatever_the_clock_said_when_it_came(store: Store, at: float) -> None:
+    await store.add(message(at=at))
+
+    assert len(await take(store)) == 1
+
+
 async def test_a_renewed_lease_lasts_longer(store: Store) -> None:
     await store.add(message())
-    leases = await take(store, now=100.0)
+    leases = await take(store, seconds=30.0)
 
-    await store.renew(leases, until=500.0)
+    await store.renew(leases, seconds=100.0)
 
-    assert await take(store, now=499.9) == []
-    assert len(await take(store, now=500.0)) == 1
+    await let_pass(store, 80.0)
+    assert await take(store) == []
+    await let_pass(store, 20.0)
+    assert len(await take(store)) == 1
 
 
 async def test_a_released_lease_does_not_count(store: Store) -> None:
     await store.add(message())
-    leases = await take(store, now=100.0)
+    leases = await take(store)
 
-    await store.release(leases, now=101.0)
+    await store.release(leases)
 
-    assert [lease.attempt for lease in await take(store, worker="w2", now=101.0)] == [1]
+    assert [lease.attempt for lease in await take(store, worker="w2")] == [1]
 
 
 async def test_no_leases_are_renewed_or_released_without_harm(store: Store) -> None:
     await store.add(message())
-    await store.renew([], until=500.0)
-    await store.release([], now=500.0)
+    await store.renew([], seconds=500.0)
+    await store.release([])
 
     assert len(await take(store)) == 1
 
@@ -118,24 +132,27 @@ async def test_any_number_of_leases_is_renewed_at_once(store: Store) -> None:
     leases = await take(store, limit=2000)
     assert len(leases) == 1100
 
-    await store.renew(leases, until=160.0)
-    assert await take(store, now=159.0) == []
+    await store.renew(leases, seconds=60.0)
+    await let_pass(store, 40.0)
+    assert await take(store) == []
 
-    await store.release(leases, now=170.0)
-    assert len(await take(store, now=170.0, limit=2000)) == 1100
+    await store.release(leases)
+    assert len(await take(store, limit=2000)) == 1100
 
 
 async def test_a_worker_that_lost_its_lease_changes_nothing(store: Store) -> None:
     await store.add(message())
-    [lost] = await take(store, now=100.0)
-    [held] = await take(store, worker="w2", now=200.0)
+    [lost] = await take(store)
+    await let_pass(store, 30.0)
+    [held] = await take(store, worker="w2")
 
     await store.update(lost, DONE)
-    await store.renew([lost], until=999.0)
-    await store.release([lost], now=0.0)
+    await store.renew([lost], seconds=999.0)
+    await store.release([lost])
 
     assert (await store.totals()).waiting == 1
-    assert [lease.attempt for lease in await take(store, now=230.0)] == [3]
+    await let_pass(store, 30.0)
+    assert [lease.attempt for lease in await take(store)] == [3]
     await store.update(held, DONE)
     assert (await store.totals()).waiting == 1
 
@@ -143,7 +160,7 @@ async def test_a_worker_that_lost_its_lease_changes_nothing(store: Store) -> Non
 async def test_a_lease_is_lost_to_another_worker_with_as_many_attempts(store: Store) -> None:
     await store.add(message())
     [given_back] = await take(store)
-    await store.release([given_back], now=100.0)
+    await store.release([given_back])
     [held] = await take(store, worker="w2")
 
     await store.update(given_back, DONE)
@@ -154,8 +171,9 @@ async def test_a_lease_is_lost_to_another_worker_with_as_many_attempts(store: St
 
 async def test_a_lease_is_lost_to_the_same_workers_next_attempt(store: Store) -> None:
     await store.add(message())
-    [ended] = await take(store, now=100.0)
-    await take(store, now=130.0)
+    [ended] = await take(store)
+    await let_pass(store, 30.0)
+    await take(store)
 
     await store.update(ended, DONE)
 
@@ -166,10 +184,12 @@ async def test_what_is_to_be_tried_again_is_due_at_its_time(store: Store) -> Non
     await store.add(message())
     [lease] = await take(store)
 
-    await store.update(lease, EventUpdate(state=EventState.WAITING, due_at=150.0, error="E"))
+    await store.update(lease, EventUpdate(state=EventState.WAITING, delay=50.0, error="E"))
 
-    assert await take(store, now=149.9) == []
-    assert [lease.attempt for lease in await take(store, now=150.0)] == [2]
+    await let_pass(store, 25.0)
+    assert await take(store) == []
+    await let_pass(store, 25.0)
+    assert [lease.attempt for lease in await take(store)] == [2]
 
 
 async def test_dead_letters_are_listed_oldest_first(store: Store) -> None:
@@ -193,7 +213,8 @@ async def test_a_dead_letter_keeps_its_error_and_attempts(store: Store) -> None:
 
     [letter] = await store.dead_letters(limit=10)
     assert (letter.number, letter.error, letter.attempts) == (lease.number, "ValueError: no", 1)
-    assert await take(store, now=1e9) == []
+    await let_pass(store, 1e9)
+    assert await take(store) == []
 
 
 @pytest.mark.parametrize("chosen", ["one", "all", "none", "unknown"])
@@ -205,9 +226,9 @@ async def test_chosen_dead_letters_are_replayed_from_their_first_attempt(store: 
     numbers = [letter.number for letter in await store.dead_letters(limit=10)]
     wanted = {"one": numbers[:1], "all": None, "none": [], "unknown": [10**6]}[chosen]
 
-    replayed = await store.replay(wanted, now=200.0)
+    replayed = await store.replay(wanted)
 
-    due = await take(store, now=200.0)
+    due = await take(store)
     assert replayed == len(due) == {"one": 1, "all": 2, "none": 0, "unknown": 0}[chosen]
     assert {lease.attempt for lease in due} <= {1}
 
@@ -219,7 +240,7 @@ async def test_everything_is_counted(store: Store) -> None:
     await store.add(message("a"))
     first, second, _ = await take(store)
     await store.update(first, DONE)
-    await store.update(second, EventUpdate(state=EventState.WAITING, due_at=500.0, error="E"))
+    await store.update(second, EventUpdate(state=EventState.WAITING, delay=500.0, error="E"))
 
     assert await store.totals() == InboxTotals(
         waiting=2, handled=1, dead=1, duplicates=1, attempts=3, oldest_received_at=80.0
@@ -259,3 +280,25 @@ async def test_any_bytes_and_texts_are_kept(store: Store) -> None:
 
     assert (letter.body, letter.received_at, letter.error) == (raw, 0.1, "é\N{REPLACEMENT CHARACTER}☃")
     assert letter.event is None
+
+
+async def test_many_dead_letters_are_replayed_and_many_handled_events_pruned(store: Store) -> None:
+    await asyncio.gather(*(store.add(message(str(number), error="unreadable")) for number in range(1200)))
+    letters = await store.dead_letters(limit=2000)
+
+    assert await store.replay([letter.number for letter in letters[:600]]) == 600
+    assert await store.replay(None) == 600
+    for lease in await take(store, limit=2000):
+        await store.update(lease, DONE)
+    assert await store.prune(before=200.0) == 1200
+
+
+async def test_a_due_time_of_before_the_clock_began_again_is_past(file: str) -> None:
+    """SQLite's due times are by the machine's monotonic clock, which begins again when the machine does."""
+    store = SqlStore(file)
+    await store.add(message())
+    await take(store, seconds=30.0)
+    await let_pass(store, -1e6)
+
+    assert [lease.attempt for lease in await take(store)] == [2]
+    await store.close()

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -132,7 +131,7 @@ def replay(
 
     async def replayed(opened: "Store") -> None:
         try:
-            emit_replayed(await opened.replay(numbers or None, now=time.time()), as_json=as_json)
+            emit_replayed(await opened.replay(numbers or None), as_json=as_json)
         finally:
             await opened.close()
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import heapq
 from typing import TYPE_CHECKING
 
 import attrs
 
 from kaspi_delivery_async.webhooks.stored_events import DeadLetter, EventState, EventUpdate, InboxTotals, Lease, Message
+from kaspi_delivery_async.webhooks.stores.protocol import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -27,8 +29,8 @@ class _Row:
     error: str | None = None
 
 
-class MemoryStore:
-    """A `Store` within one process; its events are gone when the process ends."""
+class MemoryStore(Store):
+    """A `Store` within one process; its events are gone when the process ends. Its clock is the event loop's."""
 
     def __init__(self) -> None:
         self._rows: dict[str, _Row] = {}
@@ -37,8 +39,10 @@ class MemoryStore:
         self._due: list[tuple[float, int]] = []
         self._last_number = 0
 
+    async def open(self) -> None:
+        pass
+
     async def add(self, message: Message) -> bool:
-        """See `Store.add`."""
         known = self._rows.get(message.key)
         if known is not None:
             known.duplicates += 1
@@ -46,44 +50,39 @@ class MemoryStore:
         self._last_number += 1
         row = self._rows[message.key] = _Row(number=self._last_number, message=message, error=message.error)
         if message.error is None:
-            self._wait(row, message.received_at)
+            self._wait(row)
         return True
 
-    async def lease(self, *, worker: str, now: float, until: float, limit: int) -> list[Lease]:
-        """See `Store.lease`."""
+    async def lease(self, *, worker: str, seconds: float, limit: int) -> list[Lease]:
         leases: list[Lease] = []
-        while len(leases) < limit and self._due and self._due[0][0] <= now:
+        while len(leases) < limit and self._due and self._due[0][0] <= _now():
             due_at, number = heapq.heappop(self._due)
             row = self._waiting.get(number)
             if row is not None and row.due_at == due_at:
                 row.worker, row.attempts = worker, row.attempts + 1
-                self._wait(row, until)
+                self._wait(row, seconds)
                 leases.append(Lease(number=number, worker=worker, attempt=row.attempts, body=row.message.body))
         return leases
 
-    async def renew(self, leases: Collection[Lease], *, until: float) -> None:
-        """See `Store.renew`."""
+    async def renew(self, leases: Collection[Lease], *, seconds: float) -> None:
         for row in self._held(leases):
-            self._wait(row, until)
+            self._wait(row, seconds)
 
-    async def release(self, leases: Collection[Lease], *, now: float) -> None:
-        """See `Store.release`."""
+    async def release(self, leases: Collection[Lease]) -> None:
         for row in self._held(leases):
             row.worker, row.attempts = None, row.attempts - 1
-            self._wait(row, now)
+            self._wait(row)
 
     async def update(self, lease: Lease, result: EventUpdate) -> None:
-        """See `Store.update`."""
         for row in self._held([lease]):
             row.worker, row.error = None, result.error
             if result.state is EventState.WAITING:
-                self._wait(row, result.due_at)
+                self._wait(row, result.delay)
             else:
                 row.state = result.state
                 del self._waiting[row.number]
 
     async def dead_letters(self, *, limit: int) -> list[DeadLetter]:
-        """See `Store.dead_letters`."""
         return [
             DeadLetter(
                 number=row.number,
@@ -96,16 +95,14 @@ class MemoryStore:
             for row in self._in(EventState.DEAD)[:limit]
         ]
 
-    async def replay(self, numbers: Collection[int] | None, *, now: float) -> int:
-        """See `Store.replay`."""
+    async def replay(self, numbers: Collection[int] | None) -> int:
         chosen = [row for row in self._in(EventState.DEAD) if numbers is None or row.number in numbers]
         for row in chosen:
             row.attempts = 0
-            self._wait(row, now)
+            self._wait(row)
         return len(chosen)
 
     async def totals(self) -> InboxTotals:
-        """See `Store.totals`."""
         rows = self._rows.values()
         return InboxTotals(
             waiting=len(self._waiting),
@@ -117,22 +114,21 @@ class MemoryStore:
         )
 
     async def prune(self, *, before: float) -> int:
-        """See `Store.prune`."""
         old = [row for row in self._in(EventState.HANDLED) if row.message.received_at < before]
         for row in old:
             del self._rows[row.message.key]
         return len(old)
 
     async def follow(self, announce: Callable[[DeliveryWebhookData], None]) -> None:
-        """See `Store.follow`: no other process can store anything here."""
+        pass
 
     async def close(self) -> None:
-        """See `Store.close`: there is nothing to let go of."""
+        pass
 
-    def _wait(self, row: _Row, due_at: float) -> None:
-        row.state, row.due_at = EventState.WAITING, due_at
+    def _wait(self, row: _Row, seconds: float = 0.0) -> None:
+        row.state, row.due_at = EventState.WAITING, _now() + seconds
         self._waiting[row.number] = row
-        heapq.heappush(self._due, (due_at, row.number))
+        heapq.heappush(self._due, (row.due_at, row.number))
 
     def _in(self, state: EventState) -> list[_Row]:
         return [row for row in self._rows.values() if row.state is state]
@@ -143,3 +139,7 @@ class MemoryStore:
             row = self._waiting.get(lease.number)
             if row is not None and (row.worker, row.attempts) == (lease.worker, lease.attempt):
                 yield row
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -1,4 +1,4 @@
-"""Tells the processes that share a PostgreSQL database of each event that one of them stores."""
+"""LISTEN/NOTIFY: announces the events that other processes store in the same PostgreSQL database."""
 
 from __future__ import annotations
 
@@ -13,23 +13,31 @@ from kaspi_delivery_async.models import DeliveryWebhookData, from_json, to_json
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from kaspi_delivery_async._database.postgresql import AsyncpgConnection
     from kaspi_delivery_async.models import DeliveryWebhook
+    from kaspi_delivery_async.webhooks.stores.new_events import NewEvents
 
 CHANNEL = "kaspi_delivery_events"
 
 LONGEST_PAYLOAD = 7999
-"""Bytes that PostgreSQL takes."""
+"""Bytes that PostgreSQL accepts."""
 
 RECONNECTION = 5.0
 """Seconds between attempts to listen again."""
+
+CHECK = 10.0
+"""Seconds between checks that the connection still responds."""
+
+CHECK_LIMIT = 5.0
+"""Seconds that a check may take."""
 
 _logger = logging.getLogger(__name__)
 
 
 def payload(event: DeliveryWebhook | None) -> str | None:
-    """Write down what listeners are told of an event; None if there is nothing to tell.
+    """Return the notification of an event; None without one, or if it is too long for PostgreSQL.
 
-    Nor if it is too long for PostgreSQL: who waits for its delivery finds out by polling then.
+    A task that waits for its delivery finds out by polling then.
     """
     if event is None:
         return None
@@ -38,10 +46,10 @@ def payload(event: DeliveryWebhook | None) -> str | None:
     return text.decode() if len(text) <= LONGEST_PAYLOAD else None
 
 
-async def follow(dsn: str, announce: Callable[[DeliveryWebhookData], None]) -> None:
+async def follow(url: str, announce: Callable[[DeliveryWebhookData], None], events: NewEvents) -> None:
     """Announce every event that is stored, until cancelled; connect again whenever the connection is lost."""
 
-    def hear(_connection: object, _process: int, _channel: str, payload: str) -> None:
+    def notified(_connection: object, _process: int, _channel: str, payload: str) -> None:
         try:
             data = from_json(DeliveryWebhookData, payload)
         except InvalidRequestError as error:
@@ -51,7 +59,10 @@ async def follow(dsn: str, announce: Callable[[DeliveryWebhookData], None]) -> N
 
     while True:
         try:
-            await _listen(dsn, hear)
+            await _listen(url, notified, events)
+        except _PooledError:
+            _logger.warning("a connection pooler hides notifications of PostgreSQL; looking for new events instead")
+            await events.poll()
         except Exception:
             _logger.exception("PostgreSQL cannot be listened to; trying again in %g s", RECONNECTION)
         else:
@@ -59,17 +70,35 @@ async def follow(dsn: str, announce: Callable[[DeliveryWebhookData], None]) -> N
         await asyncio.sleep(RECONNECTION)
 
 
-async def _listen(dsn: str, hear: Callable[[object, int, str, str], None]) -> None:
-    """Listen until the connection is lost."""
+class _PooledError(Exception):
+    """A pooler stands between us and PostgreSQL, and may give each transaction another connection."""
+
+
+async def _listen(url: str, notified: Callable[[object, int, str, str], None], events: NewEvents) -> None:
+    """Listen until the connection is lost, or silent."""
     lost = asyncio.Event()
 
     def end(_connection: object) -> None:
         lost.set()
 
-    connection = await connect(dsn)
+    connection = await connect(url)
     try:
+        if await _is_pooled(connection):
+            raise _PooledError
         connection.add_termination_listener(end)
-        await connection.add_listener(CHANNEL, hear)
-        await lost.wait()
+        await connection.add_listener(CHANNEL, notified)
+        while not lost.is_set():
+            # Also what was stored while nobody listened.
+            await events.look()
+            try:
+                async with asyncio.timeout(CHECK):
+                    await lost.wait()
+            except TimeoutError:
+                await connection.fetchval("SELECT 1", timeout=CHECK_LIMIT)
     finally:
         connection.terminate()
+
+
+async def _is_pooled(connection: AsyncpgConnection) -> bool:
+    # A pooler makes up the process id that it gives its clients at the start.
+    return bool(await connection.fetchval("SELECT pg_backend_pid()") != connection.get_server_pid())

@@ -1,4 +1,4 @@
-"""What an inbox asks of the place that keeps its events. Times are Unix seconds, and come from the caller."""
+"""The storage protocol of `WebhookInbox`. Stores measure time themselves, by a clock that all their users share."""
 
 from __future__ import annotations
 
@@ -14,51 +14,55 @@ if TYPE_CHECKING:
 class Store(Protocol):
     """Keeps events until they are handled, and after that for as long as a duplicate may come.
 
-    An event is handled under a lease: it belongs to one worker until a time, and to whoever comes
-    next if it was not settled until then. What is asked in the name of a worker that has lost its
-    lease is ignored. Any method may raise; nothing has happened then.
+    An event is handled under a lease: it belongs to one worker for some seconds, and then to the next
+    one that asks, unless it was updated before. Calls in the name of a worker that has lost its lease
+    are ignored. Any method may raise; it has no effect then.
     """
+
+    async def open(self) -> None:
+        """Open files or connections, which every other method does as well; raises `ConfigurationError`."""
+        ...
 
     async def add(self, message: Message) -> bool:
         """Store a message; return False, and count a duplicate, if its key is known."""
         ...
 
-    async def lease(self, *, worker: str, now: float, until: float, limit: int) -> Sequence[Lease]:
-        """Give the worker the events that have been due longest, at most ``limit``, and count an attempt for each."""
+    async def lease(self, *, worker: str, seconds: float, limit: int) -> Sequence[Lease]:
+        """Lease the events that have been due longest to a worker, at most ``limit``; count an attempt for each."""
         ...
 
-    async def renew(self, leases: Collection[Lease], *, until: float) -> None:
-        """Extend leases."""
+    async def renew(self, leases: Collection[Lease], *, seconds: float) -> None:
+        """Extend leases: they end ``seconds`` from now."""
         ...
 
-    async def release(self, leases: Collection[Lease], *, now: float) -> None:
+    async def release(self, leases: Collection[Lease]) -> None:
         """Give leases back: the events are due at once, and the attempts do not count."""
         ...
 
     async def update(self, lease: Lease, result: EventUpdate) -> None:
-        """Write down what became of an event, and end its lease."""
+        """Record the result of handling an event, and end its lease."""
         ...
 
     async def dead_letters(self, *, limit: int) -> Sequence[DeadLetter]:
         """List the oldest dead letters, at most ``limit``."""
         ...
 
-    async def replay(self, numbers: Collection[int] | None, *, now: float) -> int:
-        """Make dead letters due anew, all of them if ``numbers`` is None; return how many."""
+    async def replay(self, numbers: Collection[int] | None) -> int:
+        """Make dead letters due, all of them if ``numbers`` is None; return how many."""
         ...
 
     async def totals(self) -> InboxTotals:
-        """Count."""
+        """Count events, attempts and duplicates."""
         ...
 
     async def prune(self, *, before: float) -> int:
-        """Forget events that were handled and came before a time; return how many."""
+        """Delete events that were handled and received before a time, in Unix seconds; return how many."""
         ...
 
     async def follow(self, announce: Callable[[DeliveryWebhookData], None]) -> None:
-        """Announce every event that any process stores, until cancelled; return at once where that is not possible."""
+        """Announce every event that any process stores, until cancelled; return at once if no other process can."""
         ...
 
     async def close(self) -> None:
-        """Let go of files and connections; what is asked later opens them again."""
+        """Close files and connections; later calls open them again."""
         ...

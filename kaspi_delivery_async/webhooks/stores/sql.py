@@ -2,141 +2,187 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
-# The first of these tells clearly how to install SQLAlchemy if it is missing.
+import attrs
+
+# The first of these says how to install SQLAlchemy if it is missing.
 from kaspi_delivery_async._database.database import Database
-from kaspi_delivery_async._database.group_commit import GroupCommit
+from kaspi_delivery_async._database.group_commit import LARGEST_GROUP, GroupCommit
 from kaspi_delivery_async._database.location import parse_location
+from kaspi_delivery_async._database.per_loop import PerLoop
 from kaspi_delivery_async.errors import StorageError
 from kaspi_delivery_async.webhooks.stored_events import DeadLetter, EventState, EventUpdate, InboxTotals, Lease, Message
 from kaspi_delivery_async.webhooks.stores import postgresql_notify, statements, tables
+from kaspi_delivery_async.webhooks.stores.new_events import NewEvents
+from kaspi_delivery_async.webhooks.stores.protocol import Store
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
-    from sqlalchemy import Connection, Delete, Executable, RowMapping, Update
+    from sqlalchemy import Connection, Executable
 
     from kaspi_delivery_async.models import DeliveryWebhookData
 
 T = TypeVar("T")
 
+BATCH = 500
+"""Rows that one statement names by their numbers: databases bound the number of parameters."""
 
-class SqlStore:
-    """A `Store` in an SQLite file or a PostgreSQL database, opened when it is first asked.
+
+@attrs.frozen(eq=False)
+class _Open:
+    """An open database, for one event loop."""
+
+    database: Database
+    adding: GroupCommit[Message, bool]
+
+
+class SqlStore(Store):
+    """A `Store` in an SQLite file or a PostgreSQL database, opened when it is first used, on each event loop anew.
 
     Every method raises `StorageError` while the database cannot be used, and `ConfigurationError`
-    where that has to be put right by hand.
+    for what has to be put right by hand.
     """
 
     def __init__(self, location: str | os.PathLike[str]) -> None:
-        """Name the place: a file's path, which is created with mode 0600, or ``postgresql://user@host/name``.
+        """Name the database: a file's path, which is created with mode 0600, or ``postgresql://user@host/name``.
 
         Raises `ConfigurationError` if it is neither.
         """
-        self._place = parse_location(location)
-        self._database: Database | None = None
-        self._opening = asyncio.Lock()
-        self._adding = GroupCommit(self._add)
+        self._location = parse_location(location)
+        self._is_postgresql = isinstance(self._location, str)
+        self._opened = PerLoop(self._connect, _close, lambda connected: connected.database.abandon())
+
+    async def open(self) -> None:
+        await self._opened.get()
 
     async def add(self, message: Message) -> bool:
-        """See `Store.add`."""
-        return await self._adding.submit(message)
+        connected = await self._opened.get()
+        return await connected.adding.submit(message)
 
-    async def lease(self, *, worker: str, now: float, until: float, limit: int) -> list[Lease]:
-        """See `Store.lease`."""
-        statement = statements.lease(worker=worker, now=now, until=until, limit=limit)
-        rows = await self._transact(lambda connection: connection.execute(statement).all())
+    async def lease(self, *, worker: str, seconds: float, limit: int) -> list[Lease]:
+        statement = statements.lease(worker=worker, now=self._now, seconds=seconds, limit=limit)
+        rows = await self._write(lambda connection: connection.execute(statement).all())
         return [
             Lease(number=number, worker=worker, attempt=attempts, body=body) for number, attempts, body in sorted(rows)
         ]
 
-    async def renew(self, leases: Collection[Lease], *, until: float) -> None:
-        """See `Store.renew`."""
-        await self._write(statements.renew(leases, until=until))
+    async def renew(self, leases: Collection[Lease], *, seconds: float) -> None:
+        for some in _batches([*leases]):
+            statement = statements.renew(some, now=self._now, seconds=seconds)
+            await self._change([lease.number for lease in some], statement)
 
-    async def release(self, leases: Collection[Lease], *, now: float) -> None:
-        """See `Store.release`."""
-        await self._write(statements.release(leases, now=now))
+    async def release(self, leases: Collection[Lease]) -> None:
+        for some in _batches([*leases]):
+            await self._change([lease.number for lease in some], statements.release(some, now=self._now))
 
     async def update(self, lease: Lease, result: EventUpdate) -> None:
-        """See `Store.update`."""
-        await self._write(statements.record(lease, result))
+        statement = statements.record(lease, result, now=self._now)
+        await self._write(lambda connection: connection.execute(statement))
 
     async def dead_letters(self, *, limit: int) -> list[DeadLetter]:
-        """See `Store.dead_letters`."""
-        return [DeadLetter(**row) for row in await self._read(statements.dead_letters(limit=limit))]
+        statement = statements.dead_letters(limit=limit)
+        rows = await self._read(lambda connection: connection.execute(statement).mappings().all())
+        return [DeadLetter(**row) for row in rows]
 
-    async def replay(self, numbers: Collection[int] | None, *, now: float) -> int:
-        """See `Store.replay`."""
-        return await self._write(statements.replay(numbers, now=now))
+    async def replay(self, numbers: Collection[int] | None) -> int:
+        chosen = await self._numbers(statements.dead_numbers()) if numbers is None else numbers
+        replayed = 0
+        for some in _batches([*chosen]):
+            replayed += await self._change(some, statements.replay(some, now=self._now))
+        return replayed
 
     async def totals(self) -> InboxTotals:
-        """See `Store.totals`."""
-        (row,) = await self._read(statements.totals())
+        row = await self._read(lambda connection: connection.execute(statements.totals()).mappings().one())
         return InboxTotals(**row)
 
     async def prune(self, *, before: float) -> int:
-        """See `Store.prune`."""
-        return await self._write(statements.prune(before=before))
+        pruned = 0
+        while some := await self._numbers(statements.old_numbers(before=before, limit=BATCH)):
+            pruned += await self._change(some, statements.prune(some))
+        return pruned
 
     async def follow(self, announce: Callable[[DeliveryWebhookData], None]) -> None:
-        """See `Store.follow`: PostgreSQL notifies; SQLite cannot."""
-        if isinstance(self._place, str):
-            await postgresql_notify.follow(self._place, announce)
+        if isinstance(self._location, str):
+            events = NewEvents(self._read, announce, overlap=LARGEST_GROUP)
+            await postgresql_notify.follow(self._location, announce, events)
+        else:
+            await NewEvents(self._read, announce, overlap=0).poll()
 
     async def close(self) -> None:
-        """See `Store.close`."""
-        await self._adding.flush()
-        database, self._database = self._database, None
-        if database is not None:
-            await database.close()
+        await self._opened.close()
+
+    async def _connect(self) -> _Open:
+        database = await Database.open(self._location, tables.INBOX)
+        return _Open(database=database, adding=GroupCommit(self._add))
+
+    @property
+    def _now(self) -> statements.Now:
+        return statements.now(is_postgresql=self._is_postgresql)
 
     async def _add(self, messages: Sequence[Message]) -> list[bool]:
-        """Store messages in one transaction; tell of each whether it was new."""
-        return await self._transact(partial(_add, messages=messages, is_postgresql=isinstance(self._place, str)))
+        """Store messages in one transaction; return for each whether it was new."""
+        insert = statements.add(now=self._now, is_postgresql=self._is_postgresql)
+        return await self._write(partial(_add, insert=insert, messages=messages, is_postgresql=self._is_postgresql))
 
-    async def _opened(self) -> Database:
-        async with self._opening:
-            if self._database is None:
-                self._database = await Database.open(self._place, tables.INBOX)
-            return self._database
+    async def _numbers(self, statement: Executable) -> Sequence[int]:
+        return await self._read(lambda connection: connection.execute(statement).scalars().all())
 
-    async def _read(self, statement: Executable) -> Sequence[RowMapping]:
-        return await self._transact(lambda connection: connection.execute(statement).mappings().all(), writes=False)
+    async def _change(self, numbers: Collection[int], statement: Executable) -> int:
+        """Change rows in a transaction of its own; return how many were changed."""
 
-    async def _write(self, statement: Update | Delete) -> int:
-        """Execute a statement in a transaction of its own; return how many rows it changed."""
-        return await self._transact(lambda connection: connection.execute(statement).rowcount)
+        def change(connection: Connection) -> int:
+            if self._is_postgresql:  # SQLite has one writer at a time
+                connection.execute(statements.lock(numbers))
+            return connection.execute(statement).rowcount
 
-    async def _transact(self, work: Callable[[Connection], T], *, writes: bool = True) -> T:
-        database = await self._opened()
+        return await self._write(change)
+
+    async def _read(self, work: Callable[[Connection], T]) -> T:
+        return await self._transact(work, writes=False)
+
+    async def _write(self, work: Callable[[Connection], T]) -> T:
+        return await self._transact(work, writes=True)
+
+    async def _transact(self, work: Callable[[Connection], T], *, writes: bool) -> T:
+        connected = await self._opened.get()
+        database = connected.database
         try:
             return await (database.write(work) if writes else database.read(work))
         except StorageError:
-            if database.is_lost and self._database is database:
+            if database.is_lost:
                 # The next transaction opens what is at the path then, or a new file.
-                self._database = None
-                await database.close()
+                await self._opened.close(connected)
             raise
 
 
-def _add(connection: Connection, *, messages: Sequence[Message], is_postgresql: bool) -> list[bool]:
+async def _close(connected: _Open) -> None:
+    await connected.adding.flush()
+    await connected.database.close()
+
+
+def _batches(rows: Sequence[T]) -> Iterator[Sequence[T]]:
+    for start in range(0, len(rows), BATCH):
+        yield rows[start : start + BATCH]
+
+
+def _add(connection: Connection, *, insert: Executable, messages: Sequence[Message], is_postgresql: bool) -> list[bool]:
     copies = Counter(message.key for message in messages)
     first = {message.key: message for message in reversed(messages)}
-    rows = [_row(message, duplicates=copies[key] - 1) for key, message in first.items()]
-    stored = connection.execute(statements.add(is_postgresql=is_postgresql), rows)
-    # A row that was there before has counted at least one duplicate more.
+    # By key: two processes that store the same events would otherwise lock their rows in opposite orders.
+    rows = [_row(first[key], duplicates=copies[key] - 1) for key in sorted(first)]
+    stored = connection.execute(insert, rows)
+    # Inserted, a row has as many duplicates as there were further copies; of a row that was there, one more is counted.
     new = {key for key, duplicates in stored.all() if duplicates == copies[key] - 1}
     if is_postgresql:
         payloads = [postgresql_notify.payload(first[key].event) for key in new]
-        told = [{"payload": payload} for payload in payloads if payload is not None]
-        if told:
-            connection.execute(statements.notify(postgresql_notify.CHANNEL), told)
+        notices = [{"payload": payload} for payload in payloads if payload is not None]
+        if notices:
+            connection.execute(statements.notify(postgresql_notify.CHANNEL), notices)
     return [message.key in new and first[message.key] is message for message in messages]
 
 
@@ -146,7 +192,6 @@ def _row(message: Message, *, duplicates: int) -> dict[str, object]:
         "body": message.body,
         "received_at": message.received_at,
         "state": EventState.WAITING if message.error is None else EventState.DEAD,
-        "due_at": message.received_at,
         "error": message.error,
         "duplicates": duplicates,
     }

@@ -32,8 +32,10 @@ events: Table = Table(
     Column("body", LargeBinary, nullable=False),
     Column("received_at", Float(53), nullable=False),
     Column("state", String(16), nullable=False),
-    # When a waiting event may be handled; while it is leased, when the lease ends.
+    # When a waiting event may be handled; while it is leased, when the lease ends. By the clock of `statements.now`.
     Column("due_at", Float(53), nullable=False),
+    # How long before `due_at` that was written down.
+    Column("wait", Float(53), nullable=False, default=0.0),
     Column("worker", String(64)),
     Column("attempts", Integer, nullable=False, default=0),
     Column("duplicates", Integer, nullable=False, default=0),
@@ -42,4 +44,4 @@ events: Table = Table(
 )
 
 
-INBOX = Schema(component="inbox", version=1, tables=_metadata)
+INBOX = Schema(component="inbox", version=2, tables=_metadata)
