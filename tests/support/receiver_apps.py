@@ -16,18 +16,30 @@ import uvicorn
 from aiohttp import web
 from django.conf import settings  # type: ignore[import-untyped]
 from django.core.asgi import get_asgi_application  # type: ignore[import-untyped]
+from django.utils.decorators import async_only_middleware  # type: ignore[import-untyped]
 from starlette.applications import Starlette
-from starlette.routing import Mount
+from starlette.middleware.base import BaseHTTPMiddleware
+from starlette.routing import Mount, Route
 
 from kaspi_delivery_async.webhooks import WebhookInbox
 
-Serve = Callable[[WebhookInbox], Any]
+Serve = Callable[..., Any]
+
+
+@web.middleware
+async def _read_first_in_aiohttp(request: web.Request, handler: Any) -> web.StreamResponse:
+    await request.read()
+    response: web.StreamResponse = await handler(request)
+    return response
 
 
 @asynccontextmanager
-async def aiohttp_server(inbox: WebhookInbox) -> AsyncGenerator[str]:
-    app = web.Application()
-    app.router.add_route("*", "/webhooks", inbox.aiohttp)
+async def aiohttp_server(inbox: WebhookInbox, *, reads_first: bool = False) -> AsyncGenerator[str]:
+    webhooks = web.Application()
+    webhooks.router.add_route("*", "/webhooks{slash:/?}", inbox.aiohttp)
+    app = web.Application(middlewares=[_read_first_in_aiohttp] if reads_first else [])
+    app.router.add_route("*", "/webhooks{slash:/?}", inbox.aiohttp)
+    app.add_subapp("/shop", webhooks)
     app.cleanup_ctx.append(inbox.cleanup_ctx)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
@@ -39,61 +51,98 @@ async def aiohttp_server(inbox: WebhookInbox) -> AsyncGenerator[str]:
 
 
 @asynccontextmanager
-async def bare_server(inbox: WebhookInbox) -> AsyncGenerator[str]:
-    async with _uvicorn(inbox.asgi, "/") as url:
+async def bare_server(inbox: WebhookInbox, *, reads_first: bool = False) -> AsyncGenerator[str]:
+    async with _uvicorn(inbox.asgi, "/webhooks") as url:
         yield url
 
 
-@asynccontextmanager
-async def fastapi_server(inbox: WebhookInbox) -> AsyncGenerator[str]:
-    @asynccontextmanager
-    async def lifespan(_app: fastapi.FastAPI) -> AsyncGenerator[None]:
-        async with inbox:
-            yield
-
-    app = fastapi.FastAPI(lifespan=lifespan)
-    app.mount("/webhooks", inbox.asgi)
-    async with _uvicorn(app, "/webhooks/") as url:
-        yield url
+class _ReadFirst(BaseHTTPMiddleware):
+    async def dispatch(self, request: Any, call_next: Any) -> Any:
+        await request.body()
+        return await call_next(request)
 
 
 @asynccontextmanager
-async def starlette_server(inbox: WebhookInbox) -> AsyncGenerator[str]:
-    @asynccontextmanager
-    async def lifespan(_app: Starlette) -> AsyncGenerator[None]:
-        async with inbox:
-            yield
-
-    async with _uvicorn(Starlette(routes=[Mount("/webhooks", inbox.asgi)], lifespan=lifespan), "/webhooks/") as url:
-        yield url
-
-
-@asynccontextmanager
-async def litestar_server(inbox: WebhookInbox) -> AsyncGenerator[str]:
-    app = litestar.Litestar(
-        [litestar.asgi("/webhooks", is_mount=True, copy_scope=True)(inbox.asgi)],
-        lifespan=[lambda _app: inbox],
-        logging_config=None,
-    )
+async def fastapi_server(inbox: WebhookInbox, *, reads_first: bool = False) -> AsyncGenerator[str]:
+    app = fastapi.FastAPI(lifespan=inbox.lifespan)
+    for path in ("/webhooks", "/webhooks/"):
+        app.router.routes.append(Route(path, inbox.asgi))
+    app.mount("/shop", inbox.asgi)
+    if reads_first:
+        app.add_middleware(_ReadFirst)
     async with _uvicorn(app, "/webhooks") as url:
         yield url
 
 
 @asynccontextmanager
-async def django_server(inbox: WebhookInbox) -> AsyncGenerator[str]:
+async def starlette_server(inbox: WebhookInbox, *, reads_first: bool = False) -> AsyncGenerator[str]:
+    routes: list[Any] = [Route(path, inbox.asgi) for path in ("/webhooks", "/webhooks/")]
+    app = Starlette(routes=[*routes, Mount("/shop", inbox.asgi)], lifespan=inbox.lifespan)
+    if reads_first:
+        app.add_middleware(_ReadFirst)
+    async with _uvicorn(app, "/webhooks") as url:
+        yield url
+
+
+def _read_first_in_litestar(app: Any) -> Any:
+    async def middleware(scope: Any, receive: Any, send: Any) -> None:
+        messages = [await receive()] if scope["type"] == "http" else []
+        while messages and messages[-1].get("more_body"):
+            messages.append(await receive())
+
+        async def receive_again() -> Any:
+            return messages.pop(0) if messages else await receive()
+
+        await app(scope, receive_again, send)
+
+    return middleware
+
+
+@asynccontextmanager
+async def litestar_server(inbox: WebhookInbox, *, reads_first: bool = False) -> AsyncGenerator[str]:
+    app = litestar.Litestar(
+        [
+            litestar.asgi("/webhooks", is_mount=True, copy_scope=True)(inbox.asgi),
+            litestar.asgi("/shop", is_mount=True, copy_scope=True)(inbox.asgi),
+        ],
+        lifespan=[inbox.lifespan],
+        logging_config=None,
+        middleware=[_read_first_in_litestar] if reads_first else [],
+    )
+    async with _uvicorn(app, "/webhooks") as url:
+        yield url
+
+
+@async_only_middleware  # type: ignore[untyped-decorator]
+def _read_first_in_django(get_response: Any) -> Any:
+    async def middleware(request: Any) -> Any:
+        _ = request.body
+        return await get_response(request)
+
+    return middleware
+
+
+def django_urls(inbox: WebhookInbox, *, reads_first: bool = False) -> None:
+    """Have the Django project receive at ``webhooks``."""
     urls: Any = types.ModuleType("webhook_urls")
-    urls.urlpatterns = [django.urls.path("webhooks", inbox.django)]
+    urls.urlpatterns = [django.urls.re_path(r"^(?:shop/)?webhooks/?$", inbox.django)]
     sys.modules["webhook_urls"] = urls
+    middleware = ["django.middleware.csrf.CsrfViewMiddleware"]
     if not settings.configured:
         settings.configure(
             ROOT_URLCONF="webhook_urls",
             ALLOWED_HOSTS=["127.0.0.1"],
-            MIDDLEWARE=["django.middleware.csrf.CsrfViewMiddleware"],
             SECRET_KEY="for tests",
             LOGGING_CONFIG=None,
         )
         django.setup()
+    settings.MIDDLEWARE = [*middleware, f"{__name__}._read_first_in_django"] if reads_first else middleware
     django.urls.clear_url_caches()
+
+
+@asynccontextmanager
+async def django_server(inbox: WebhookInbox, *, reads_first: bool = False) -> AsyncGenerator[str]:
+    django_urls(inbox, reads_first=reads_first)
     application = get_asgi_application()
 
     async def with_lifespan(scope: Any, receive: Any, send: Any) -> None:

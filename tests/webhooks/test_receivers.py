@@ -1,21 +1,27 @@
 """Real servers of every framework receive webhooks over loopback, and answer as documented."""
 
 import asyncio
+import gzip
+import logging
 import time
+import zlib
 from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
+from wsgiref.util import setup_testing_defaults
 
 import aiohttp
 import pytest
+from django.core.wsgi import get_wsgi_application  # type: ignore[import-untyped]
 from yarl import URL
 
-from kaspi_delivery_async import DeliveryStatus, DeliveryWebhook
+from kaspi_delivery_async import ConfigurationError, DeliveryStatus, DeliveryWebhook
 from kaspi_delivery_async.sandbox import Sandbox
 from kaspi_delivery_async.webhooks import MemoryStore, WebhookInbox, WebhookVerifier
 from kaspi_delivery_async.webhooks.receivers import responses
+from kaspi_delivery_async.webhooks.receivers.bodies import BrokenBodyError, decode_body
 from kaspi_delivery_async.webhooks.stored_events import Message
-from tests.support.receiver_apps import SERVERS, Serve
+from tests.support.receiver_apps import SERVERS, Serve, django_urls
 from tests.support.webhook_messages import SECRET, body, headers
 
 
@@ -188,6 +194,117 @@ async def test_a_missing_media_type_is_left_to_the_signature(serve: Serve) -> No
         session.post(url, data=raw, headers=signed) as response,
     ):
         assert response.status == 200
+
+
+def pieces(raw: bytes) -> Any:
+    async def give() -> AsyncGenerator[bytes]:
+        for start in range(0, len(raw), 50):
+            yield raw[start : start + 50]
+
+    return give()
+
+
+RAW = body("wh_table")
+PACKED = gzip.compress(body("wh_table", padding=str(list(range(200)))), mtime=0)
+TABLE: dict[str, tuple[dict[str, Any], int]] = {
+    "a body in one piece": ({"data": RAW}, 200),
+    "a chunked body": ({"data": "pieces"}, 200),
+    "a body that a middleware has read": ({"data": RAW, "reads_first": True}, 200),
+    "a gzip body": ({"data": gzip.compress(RAW), "encoding": "gzip"}, 200),
+    "a deflated body": ({"data": zlib.compress(RAW), "encoding": "deflate"}, 200),
+    "a body that only says that it is gzip": ({"data": b"not gzip at all", "encoding": "gzip"}, 400),
+    "a gzip body broken in its middle": ({"data": PACKED[:60] + b"\xff" * 40 + PACKED[100:], "encoding": "gzip"}, 400),
+    "a gzip body that unpacks to megabytes": ({"data": gzip.compress(b" " * 3_000_000), "encoding": "gzip"}, 413),
+    "an unknown encoding": ({"data": RAW, "encoding": "compress"}, 415),
+    "an oversized body": ({"data": b" " * 200_000}, 413),
+    "an oversized body that a middleware has read": ({"data": b" " * 200_000, "reads_first": True}, 413),
+    "HEAD": ({"method": "HEAD"}, 405),
+    "GET": ({"method": "GET"}, 405),
+    "a trailing slash": ({"data": RAW, "path": "/webhooks/"}, 200),
+    "a prefix": ({"data": RAW, "path": "/shop/webhooks"}, 200),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", TABLE)
+async def test_every_framework_responds_alike(
+    serve: Serve, session: aiohttp.ClientSession, case: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    request, status = TABLE[case]
+    raw = request.get("data", b"")
+    sent = headers(RAW, at=time.time())
+    if "encoding" in request:
+        sent["Content-Encoding"] = request["encoding"]
+    async with serve(inbox_with(), reads_first=request.get("reads_first", False)) as url:
+        target = URL(url).with_path(request["path"]) if "path" in request else URL(url)
+        data = pieces(RAW) if raw == "pieces" else raw
+        async with session.request(
+            request.get("method", "POST"), target, data=data, headers=sent, allow_redirects=False
+        ) as response:
+            await response.read()
+
+    assert response.status == status
+    assert [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR] == []
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in SERVERS if name != "django"]
+)  # it reads a body before it calls a view
+async def test_a_body_that_does_not_end_is_answered_in_time(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(responses, "BODY_LIMIT", 0.1)
+    async with SERVERS[name](inbox_with()) as url:
+        reader, writer = await asyncio.open_connection("127.0.0.1", URL(url).port)
+        head = "POST /webhooks HTTP/1.1\r\nHost: shop\r\nContent-Type: application/json\r\nContent-Length: 400\r\n\r\n"
+        writer.write(head.encode() + b"{")
+        async with asyncio.timeout(7):
+            assert (await reader.readline()).split()[1] == b"408"
+        writer.close()
+        await writer.wait_closed()
+
+
+def test_the_limits_of_a_request_are_the_vendors() -> None:
+    assert responses.BODY_LIMIT <= 5.0
+
+
+def test_django_under_wsgi_is_refused_with_a_word_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    django_urls(inbox_with())
+    environ: dict[str, Any] = {"REQUEST_METHOD": "POST", "PATH_INFO": "/webhooks", "CONTENT_TYPE": "application/json"}
+    setup_testing_defaults(environ)
+    environ["SERVER_NAME"] = environ["HTTP_HOST"] = "127.0.0.1"
+    statuses: list[str] = []
+
+    list(get_wsgi_application()(environ, lambda status, _headers: statuses.append(status)))
+
+    assert statuses == ["503 Service Unavailable"]
+    assert "WSGI" in caplog.text
+
+
+async def test_a_lifespan_that_fails_is_reported_to_the_server(tmp_path: Path) -> None:
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        return {"type": "lifespan.startup"}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    with pytest.raises(ConfigurationError):
+        await inbox_with(tmp_path / "missing" / "events.sqlite").asgi({"type": "lifespan"}, receive, send)
+
+    assert [message["type"] for message in sent] == ["lifespan.startup.failed"]
+    assert "events.sqlite" in sent[0]["message"]
+
+
+@pytest.mark.parametrize("raw", [b"{}", b"", b"x" * 100])
+@pytest.mark.parametrize("wbits", [15, -15])
+def test_deflate_is_read_with_and_without_its_header(raw: bytes, wbits: int) -> None:
+    packer = zlib.compressobj(wbits=wbits)
+    assert decode_body(packer.compress(raw) + packer.flush(), "Deflate") == raw
+
+
+@pytest.mark.parametrize("broken", [b"", gzip.compress(b"{}", mtime=0)[:-1], gzip.compress(b"{}", mtime=0) + b"{}"])
+def test_a_body_that_is_not_wholly_gzip_is_broken(broken: bytes) -> None:
+    with pytest.raises(BrokenBodyError):
+        decode_body(broken, "gzip")
 
 
 async def test_a_client_that_goes_away_in_its_body_stores_nothing() -> None:

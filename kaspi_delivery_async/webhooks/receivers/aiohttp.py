@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from kaspi_delivery_async.webhooks.receivers.bodies import BrokenBodyError
 from kaspi_delivery_async.webhooks.receivers.responses import respond
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
     from kaspi_delivery_async.webhooks.receivers.responses import Receive
 
 AiohttpHandler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -24,12 +27,31 @@ def aiohttp_handler(receive: Receive) -> AiohttpHandler:
                 receive,
                 method=request.method,
                 media_type=request.headers.get("Content-Type", ""),
+                encoding=request.headers.get("Content-Encoding", ""),
                 headers=request.headers,
-                chunks=request.content.iter_any(),
+                chunks=_chunks(request),
+                is_decoded=True,
             )
         except ConnectionError:
             # The client has gone; aiohttp would log this as a failure of the service.
             return web.Response(status=400)
-        return web.Response(status=response.status, body=response.body, headers=response.headers)
+        sent = web.Response(status=response.status, body=response.body, headers=response.headers)
+        if response.closes:
+            sent.force_close()
+        return sent
 
     return receive_webhook
+
+
+async def _chunks(request: web.Request) -> AsyncGenerator[bytes, None]:
+    if request.content.at_eof():
+        # A middleware has read it; aiohttp keeps what `read` gave.
+        yield await request.read()
+        return
+    try:
+        async for chunk in request.content.iter_any():
+            yield chunk
+    except web.RequestPayloadError:
+        # aiohttp would read on, and log the same error again as a failure of the service.
+        request.content.feed_eof()
+        raise BrokenBodyError from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
 from kaspi_delivery_async.webhooks.receivers.responses import respond
@@ -40,12 +41,12 @@ class AsgiReceiver:
 
     async def _serve_request(self, scope: MutableMapping[str, Any], receive: AsgiReceive, send: AsgiSend) -> None:
         headers: list[tuple[bytes, bytes]] = list(scope["headers"])
-        media_types = [value.decode("latin-1") for name, value in headers if name.lower() == b"content-type"]
         try:
             response = await respond(
                 self._receive,
                 method=scope["method"],
-                media_type=",".join(media_types),
+                media_type=_values(headers, b"content-type"),
+                encoding=_values(headers, b"content-encoding"),
                 headers=headers,
                 chunks=_chunks(receive),
             )
@@ -60,7 +61,13 @@ class AsgiReceiver:
 
     async def _serve_lifespan(self, receive: AsgiReceive, send: AsgiSend) -> None:
         await receive()
-        async with self._lifespan:
+        async with AsyncExitStack() as stack:
+            try:
+                await stack.enter_async_context(self._lifespan)
+            except Exception as error:
+                # An exception alone, servers take for "no lifespan here", and serve on.
+                await send({"type": "lifespan.startup.failed", "message": str(error)})
+                raise
             await send({"type": "lifespan.startup.complete"})
             await receive()
         await send({"type": "lifespan.shutdown.complete"})
@@ -70,7 +77,11 @@ class _DisconnectedError(Exception):
     """The client has gone in the middle of its request."""
 
 
-async def _chunks(receive: AsgiReceive) -> AsyncGenerator[bytes]:
+def _values(headers: list[tuple[bytes, bytes]], name: bytes) -> str:
+    return ",".join(value.decode("latin-1") for found, value in headers if found.lower() == name)
+
+
+async def _chunks(receive: AsgiReceive) -> AsyncGenerator[bytes, None]:
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":

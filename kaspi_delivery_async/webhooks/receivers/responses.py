@@ -10,6 +10,13 @@ import attrs
 import orjson
 
 from kaspi_delivery_async.errors import WebhookVerificationError
+from kaspi_delivery_async.webhooks.receivers.bodies import (
+    LARGEST_BODY,
+    BodyTooLargeError,
+    BrokenBodyError,
+    decode_body,
+    is_supported,
+)
 from kaspi_delivery_async.webhooks.verifier import MALFORMED_BODY
 
 if TYPE_CHECKING:
@@ -20,11 +27,11 @@ if TYPE_CHECKING:
 
     Receive = Callable[[bytes, Headers], Awaitable[Receipt]]
 
-LARGEST_BODY = 64 * 1024
-"""Bytes; the documented events have a few hundred."""
+BODY_LIMIT = 5.0
+"""Seconds that the body of a request may take; the vendor gives up after as many (Source: GS WH)."""
 
 STORE_LIMIT = 4.0
-"""Seconds that storing an event may take, so that the answer is there within the vendor's 5 (Source: GS WH)."""
+"""Seconds that storing an event may take, so that the response is sent within the vendor's 5 (Source: GS WH)."""
 
 MEDIA_TYPE = "application/json"
 
@@ -39,49 +46,91 @@ class WebhookResponse:
     body: bytes
     headers: dict[str, str]
 
+    @property
+    def closes(self) -> bool:
+        """Whether the connection has to be closed: the rest of the request's body was not read."""
+        return "Connection" in self.headers
+
 
 async def respond(
-    receive: Receive, *, method: str, media_type: str, headers: Headers, chunks: AsyncIterable[bytes]
+    receive: Receive,
+    *,
+    method: str,
+    media_type: str,
+    encoding: str,
+    headers: Headers,
+    chunks: AsyncIterable[bytes],
+    is_decoded: bool = False,
 ) -> WebhookResponse:
-    """Handle a request and return the response to send; never raises.
+    """Handle a request and return the response to send; never raises, except what ``chunks`` raises.
 
     ======  ==============================================================
     200     stored, or a duplicate
-    400     genuine, but it cannot be read; kept as a dead letter
+    400     verified, but it cannot be read; stored as a dead letter; or
+            its content encoding is broken
     401     not genuine: signature or time
     405     another method than POST
+    408     the body took more than 5 seconds
     413     a body of more than 64 KiB
-    415     another media type than JSON
-    503     the store is down or slow: the vendor repeats the event later
+    415     another media type than JSON, or another encoding than gzip or deflate
+    503     the store is down or slow: the vendor sends the event again later
     ======  ==============================================================
 
     Args:
         receive: Verifies and stores a message, such as `WebhookInbox.receive`.
         method: The request's method, in capitals.
-        media_type: Its ``Content-Type``; empty if it has none, which is let pass.
+        media_type: Its ``Content-Type``; without one, it passes.
+        encoding: Its ``Content-Encoding``; empty if it has none.
         headers: All of its headers.
-        chunks: Its body; no more than the largest body is read.
+        chunks: Its body; no more than the largest body is read. Raises `BrokenBodyError` if it cannot be.
+        is_decoded: Whether the framework has decoded the body.
 
     """
     if method != "POST":
         return _response(405, "method_not_allowed", Allow="POST")
     if media_type.partition(";")[0].strip().lower() not in {MEDIA_TYPE, ""}:
         return _response(415, "unsupported_media_type", Accept=MEDIA_TYPE)
+    if not is_supported(encoding):
+        return _response(415, "unsupported_encoding", **{"Accept-Encoding": "gzip, deflate"})
+    try:
+        async with asyncio.timeout(BODY_LIMIT):
+            body = await _read(chunks)
+        if not is_decoded:
+            body = decode_body(body, encoding)
+    except TimeoutError:
+        return _response(408, "body_too_slow", Connection="close")
+    except BodyTooLargeError:
+        return _response(413, "body_too_large", Connection="close")
+    except BrokenBodyError:
+        return _response(400, "broken_encoding", Connection="close")
+    return await _receive(receive, body, headers)
+
+
+async def _read(chunks: AsyncIterable[bytes]) -> bytes:
     body = bytearray()
     async for chunk in chunks:
         body += chunk
         if len(body) > LARGEST_BODY:
-            return _response(413, "body_too_large", Connection="close")
+            raise BodyTooLargeError
+    return bytes(body)
+
+
+async def _receive(receive: Receive, body: bytes, headers: Headers) -> WebhookResponse:
     try:
         async with asyncio.timeout(STORE_LIMIT):
-            receipt = await receive(bytes(body), headers)
+            receipt = await receive(body, headers)
     except WebhookVerificationError as error:
         _logger.warning("a webhook message was refused: %s", error.reason)
         return _response(400 if error.reason == MALFORMED_BODY else 401, error.reason)
     except Exception:
         _logger.exception("could not store a webhook event; responding 503 so that it is sent again")
-        return _response(503, "not_stored")
+        return not_stored()
     return _response(200, "duplicate" if receipt.duplicate else "stored")
+
+
+def not_stored() -> WebhookResponse:
+    """Return the response that makes the vendor send an event again."""
+    return _response(503, "not_stored")
 
 
 def _response(status: int, word: str, **headers: str) -> WebhookResponse:
