@@ -6,13 +6,14 @@ import hashlib
 import hmac
 import re
 import time
+from codecs import BOM_UTF8
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from kaspi_delivery_async._wire.converter import structure
+from kaspi_delivery_async._wire.converter import structure_tolerantly
 from kaspi_delivery_async._wire.thorough import ConversionError
 from kaspi_delivery_async.errors import ConfigurationError, WebhookVerificationError
 from kaspi_delivery_async.models import DeliveryWebhook
@@ -141,9 +142,14 @@ def unix_seconds(moment: datetime | float | None, clock: Callable[[], float]) ->
 
 
 def read_event(body: bytes) -> DeliveryWebhook:
-    """Read a message that is known to be genuine; raises `WebhookVerificationError` (``malformed_body``)."""
+    """Read a message that is known to be genuine; raises `WebhookVerificationError` (``malformed_body``).
+
+    Required are the event's id and type, and the delivery's id and status; what else cannot be read is None.
+    """
     try:
-        return structure(orjson.loads(body), DeliveryWebhook)
+        return structure_tolerantly(
+            orjson.loads(body.removeprefix(BOM_UTF8)), DeliveryWebhook, source="a webhook event"
+        )
     except orjson.JSONDecodeError:
         problem = "it is genuine, but its body is not JSON"
     except ConversionError as error:

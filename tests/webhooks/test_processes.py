@@ -144,10 +144,10 @@ async def test_events_too_long_to_announce_are_stored_all_the_same(postgresql_ur
 
 @pytest.mark.parametrize(("spare", "announced"), [(0, True), (-1, False)])
 def test_what_is_announced_is_as_long_as_postgresql_takes(spare: int, announced: bool) -> None:
-    event = read_event(body(delivery_id=""))
-    empty = payload(event)
-    assert empty is not None
-    data = attrs.evolve(event.data, delivery_id="d" * (LONGEST_PAYLOAD - len(empty) - spare))
+    event = read_event(body(delivery_id="d"))
+    shortest = payload(event)
+    assert shortest is not None
+    data = attrs.evolve(event.data, delivery_id="d" * (LONGEST_PAYLOAD - len(shortest) + 1 - spare))
 
     told = payload(attrs.evolve(event, data=data))
 
