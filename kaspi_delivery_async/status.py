@@ -1,24 +1,18 @@
-"""The delivery's state machine, as data: which statuses there are, what may follow what, what ends it (Source: GS CD).
+"""The delivery's state machine as data: the statuses, the allowed moves, the terminal ones (Source: GS CD).
 
 ::
 
     created ─► accepted ─► in_transit ─► out_for_delivery ─► delivered
        └──────────┴─► cancelled
 
-Observers see this machine through polls and webhooks that come late, twice, or not at all, so a
-status may be skipped on the way, and *reached* means at or past. A status that this version does
-not know has no place in the order and ends nothing.
+Polls and webhooks arrive late, twice, or not at all, so a status may be skipped on the way, and *reached* means at or
+past. A status that this version does not know has no rank in the sequence and ends nothing.
 """
 
-from __future__ import annotations
-
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
 from kaspi_delivery_async.models import DeliveryStatus
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
 
 SEQUENCE = (
     DeliveryStatus.CREATED,
@@ -27,7 +21,7 @@ SEQUENCE = (
     DeliveryStatus.OUT_FOR_DELIVERY,
     DeliveryStatus.DELIVERED,
 )
-"""The way to the door, in order (Source: GS)."""
+"""The statuses of a delivery that succeeds, in order (Source: GS)."""
 
 MOVES: Mapping[DeliveryStatus, frozenset[DeliveryStatus]] = MappingProxyType({
     DeliveryStatus.CREATED: frozenset({DeliveryStatus.ACCEPTED, DeliveryStatus.CANCELLED}),
@@ -40,10 +34,12 @@ MOVES: Mapping[DeliveryStatus, frozenset[DeliveryStatus]] = MappingProxyType({
 """What may follow each status (Source: GS CD)."""
 
 CANCELLABLE = frozenset(status for status, following in MOVES.items() if DeliveryStatus.CANCELLED in following)
-"""From where a delivery can still be cancelled: until pickup completes (Source: CD)."""
+"""Statuses in which a delivery can be cancelled: until pickup completes (Source: CD)."""
 
 TERMINAL = frozenset(status for status, following in MOVES.items() if not following)
-"""Nothing follows these."""
+"""Statuses that nothing follows."""
+
+UNKNOWN_RANK = -1
 
 _RANK = {status: rank for rank, status in enumerate(SEQUENCE)}
 
@@ -54,7 +50,7 @@ def is_terminal(status: DeliveryStatus) -> bool:
 
 
 def is_reached(target: DeliveryStatus, *, at: DeliveryStatus) -> bool:
-    """Whether a delivery that is ``at`` one status has come to ``target`` or past it.
+    """Whether a delivery that is ``at`` one status has reached ``target`` or gone past it.
 
     A cancelled delivery has reached nothing but `DeliveryStatus.CANCELLED`; a status outside the
     sequence is reached only by being there.
@@ -66,16 +62,13 @@ def is_reached(target: DeliveryStatus, *, at: DeliveryStatus) -> bool:
 
 
 def is_news(status: DeliveryStatus, *, seen: Iterable[DeliveryStatus]) -> bool:
-    """Whether ``status`` moves on a delivery of which the statuses ``seen`` are known.
+    """Whether ``status`` is a step forward for a delivery that has been through ``seen``.
 
-    Duplicates, statuses that the delivery has already gone past and anything after a terminal
-    status are no news.
+    Duplicates, statuses that the delivery has already gone past and anything after a terminal status are not.
     """
     return all(status != known and not is_terminal(known) and not is_reached(status, at=known) for known in seen)
 
 
-def place(status: DeliveryStatus) -> int:
-    """Return a number to sort statuses by: in their sequence, `DeliveryStatus.CANCELLED` last, unknown ones first."""
-    if status == DeliveryStatus.CANCELLED:
-        return len(SEQUENCE)
-    return _RANK.get(status, -1)
+def rank(status: DeliveryStatus) -> int:
+    """Return a number to sort statuses by: along the sequence, `DeliveryStatus.CANCELLED` last, unknown ones first."""
+    return len(SEQUENCE) if status == DeliveryStatus.CANCELLED else _RANK.get(status, UNKNOWN_RANK)

@@ -18,8 +18,9 @@ from bisect import bisect_right
 from typing import TYPE_CHECKING
 
 from kaspi_delivery_async import Delivery, DeliveryStatus, DeliveryWebhookData, StatusHistory, StatusHub
+from kaspi_delivery_async._tracking.follower import poll_intervals
 from kaspi_delivery_async.status import SEQUENCE
-from kaspi_delivery_async.tracking import poll_intervals, wait_for_status
+from kaspi_delivery_async.tracking import wait_for_status
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -96,7 +97,7 @@ def predicted_gets(journeys: Sequence[Sequence[float]]) -> float:
 async def measure(count: int, *, webhooks: bool) -> str:
     """Await every delivery, and say what it cost."""
     api, draw = Api(count, random.Random(1)), random.Random(2)
-    hub = StatusHub() if webhooks else None
+    hub = StatusHub(complete=True) if webhooks else None
     gc.collect()
     tracemalloc.start()
     before, _ = tracemalloc.get_traced_memory()

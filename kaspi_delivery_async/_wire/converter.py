@@ -74,6 +74,8 @@ def structure_tolerantly(values: object, model: type[T], *, source: str) -> T:
     except (KeyError, WrongTypeError):
         reading = Reading(_open.get_structure_hook, tolerant=True)
         result = reading.result(values, model)
+        if all(getattr(result, field.name) is None for field in fields_of(model)):
+            raise reading.error from None  # nothing of it could be read
         _logger.warning("%s: left out what could not be read: %s", source, reading.error)
     ids = _required_ids(cast("Hashable", model))
     blank = [(path, "must not be empty or blank") for path, id_of in ids if is_blank(id_of(result))]

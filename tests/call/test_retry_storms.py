@@ -103,7 +103,8 @@ async def test_a_refused_call_goes_before_those_that_never_tried() -> None:
     server = RawServer([server_scripts.answer(429, b"{}", "Retry-After: 1"), server_scripts.answer_late])
     limits = Limits(max_connections=1)
     async with server, DeliveryClient("key", base_url=server.base_url, limits=limits) as client:
-        await asyncio.gather(*(client.get_delivery(f"dlv_{number}") for number in range(4)))
+        # Every response is about dlv_1, so the other calls fail; what counts is the order of the requests.
+        await asyncio.gather(*(client.get_delivery(f"dlv_{number}") for number in range(4)), return_exceptions=True)
     asked = [request.path.rpartition("_")[2] for request in server.requests]
     assert sorted(asked[1:3]) == ["0", "1"]  # its own wait ends about when the pause does
     assert (asked[0], asked[3:]) == ("0", ["2", "3"])
@@ -191,7 +192,7 @@ async def test_callers_of_a_slow_server_are_not_held_back() -> None:
     loop = asyncio.get_running_loop()
     async with RawServer([answer_all_at_once]) as server, DeliveryClient("key", base_url=server.base_url) as client:
         began = loop.time()
-        await asyncio.gather(*(client.get_delivery(f"dlv_{number}") for number in range(50)))
+        await asyncio.gather(*(client.get_delivery("dlv_1") for _ in range(50)))
     assert loop.time() - began < 1
 
 
@@ -202,7 +203,7 @@ async def test_no_more_connections_are_used_than_allowed_however_slow_the_server
         DeliveryClient("key", base_url=server.base_url, limits=Limits(max_connections=8)) as client,
     ):
         began = asyncio.get_running_loop().time()
-        await asyncio.gather(*(client.get_delivery(f"dlv_{number}") for number in range(24)))
+        await asyncio.gather(*(client.get_delivery("dlv_1") for _ in range(24)))
         assert asyncio.get_running_loop().time() - began >= 3
 
 

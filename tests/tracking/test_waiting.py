@@ -11,6 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kaspi_delivery_async import (
+    ApiError,
+    AuthenticationError,
     CertificateError,
     Delivery,
     DeliveryCancelledError,
@@ -20,16 +22,19 @@ from kaspi_delivery_async import (
     KaspiDeliveryError,
     NotFoundError,
     Outcome,
+    PermissionDeniedError,
     RateLimitedError,
     ServerError,
     StatusHistory,
     StatusHub,
     TrackingError,
     TransportError,
+    UnreadableResponseError,
     WaitTimeoutError,
 )
-from kaspi_delivery_async.status import SEQUENCE, is_reached, place
-from kaspi_delivery_async.tracking import LONGEST_SILENCE, poll_intervals, wait_for_status, watch
+from kaspi_delivery_async._tracking.follower import LONGEST_SILENCE, poll_intervals
+from kaspi_delivery_async.status import SEQUENCE, is_reached, rank
+from kaspi_delivery_async.tracking import wait_for_status, watch
 
 CREATED, ACCEPTED, IN_TRANSIT, OUT_FOR_DELIVERY, DELIVERED = SEQUENCE
 CANCELLED = DeliveryStatus.CANCELLED
@@ -96,10 +101,11 @@ async def test_what_a_cancelled_delivery_came_to_before_is_not_reached() -> None
         await wait(Api(CANCELLED, history=[CREATED, ACCEPTED, CANCELLED]), ACCEPTED)
 
 
-@pytest.mark.parametrize("status", [None, 5, b"delivered"])
-async def test_only_a_status_can_be_waited_for(status: Any) -> None:
+@pytest.mark.parametrize("status", [None, 5, b"delivered", "deliverd", "DELIVERED", UNKNOWN])
+async def test_only_a_known_status_can_be_waited_for(status: Any) -> None:
+    """Nothing else would ever be reached."""
     api = Api(CREATED)
-    with pytest.raises(InvalidRequestError, match="wait_for_status: status: expected a DeliveryStatus"):
+    with pytest.raises(InvalidRequestError, match=r"status: expected a DeliveryStatus, one of created, .*cancelled"):
         await wait(api, status)
     assert api.asked == []
 
@@ -200,7 +206,7 @@ async def test_a_poll_that_hangs_ends_at_the_deadline() -> None:
     assert now() == pytest.approx(5.0)
 
 
-@pytest.mark.parametrize("seconds", [0, -1.0, float("nan"), "5"])
+@pytest.mark.parametrize("seconds", [0, -1.0, float("nan"), "5", True])
 async def test_a_timeout_is_positive(seconds: Any) -> None:
     with pytest.raises(InvalidRequestError, match="timeout: must be a positive number"):
         await wait(Api(CREATED), timeout=seconds)
@@ -244,7 +250,7 @@ async def chatter(hub: StatusHub, *, every: float) -> None:
 
 
 async def test_while_webhooks_keep_coming_a_silent_delivery_is_polled_hourly() -> None:
-    hub, api = StatusHub(), Api(CREATED)
+    hub, api = StatusHub(complete=True), Api(CREATED)
     talking = asyncio.create_task(chatter(hub, every=1.0))
 
     with suppress(WaitTimeoutError):
@@ -255,7 +261,7 @@ async def test_while_webhooks_keep_coming_a_silent_delivery_is_polled_hourly() -
 
 
 async def test_when_webhooks_stop_coming_polls_begin() -> None:
-    hub, api = StatusHub(), Api(CREATED)
+    hub, api = StatusHub(complete=True), Api(CREATED)
     talking = asyncio.create_task(chatter(hub, every=1.0))
     asyncio.get_running_loop().call_later(600.0, talking.cancel)
 
@@ -264,7 +270,126 @@ async def test_when_webhooks_stop_coming_polls_begin() -> None:
 
     assert api.asked[0] == 0.0
     assert 600.0 < api.asked[1] <= 631.0
-    assert len(api.asked) == 4
+    assert api.asked[2] - api.asked[1] == pytest.approx(3.75)
+
+
+async def test_a_hub_that_may_miss_events_puts_no_poll_off() -> None:
+    """Another process may receive the webhook that matters."""
+    hub, api, alone = StatusHub(), Api(CREATED), Api(CREATED)
+    talking = asyncio.create_task(chatter(hub, every=0.4))
+
+    waits = [wait(api, events=hub, timeout=300.0), wait(alone, timeout=300.0)]
+    await asyncio.gather(*waits, return_exceptions=True)
+    talking.cancel()
+
+    assert api.asked == alone.asked
+
+
+@pytest.mark.parametrize("complete", [False, True])
+async def test_one_event_of_another_delivery_makes_polls_no_rarer(complete: bool) -> None:
+    """The interval grows at polls alone."""
+    hub, api = StatusHub(complete=complete), Api(CREATED)
+    asyncio.get_running_loop().call_later(0.8, lambda: tell(hub, DELIVERED, delivery_id="dlv_2"))
+
+    with suppress(WaitTimeoutError):
+        await wait(api, events=hub, timeout=60.0)
+
+    first = 30.8 if complete else 2.5
+    assert api.asked[:3] == pytest.approx([0.0, first, first + 3.75])
+
+
+async def test_after_a_gap_in_what_a_hub_receives_polls_begin_at_once() -> None:
+    hub, api = StatusHub(complete=True), Api(CREATED, DELIVERED)
+    talking = asyncio.create_task(chatter(hub, every=1.0))
+    loop = asyncio.get_running_loop()
+    loop.call_later(100.0, setattr, hub, "complete", False)
+    loop.call_later(100.5, setattr, hub, "complete", True)
+
+    await wait(api, events=hub)
+    talking.cancel()
+
+    assert 100.0 < now() <= 131.0
+    assert hub.complete
+
+
+async def test_an_event_that_came_before_the_wait_counts() -> None:
+    hub, api = StatusHub(), Api(IN_TRANSIT)
+    tell(hub, DELIVERED)
+
+    assert (await wait(api, events=hub, timeout=7.0)).status == DELIVERED
+    assert now() == 0.0
+
+
+async def test_a_hub_keeps_the_newest_deliveries_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kaspi_delivery_async._tracking.hub.REMEMBERED_DELIVERIES", 2)
+    hub = StatusHub()
+    for delivery_id in ("dlv_1", "dlv_2", "dlv_1", "dlv_3"):
+        tell(hub, ACCEPTED, delivery_id=delivery_id)
+    tell(hub, CREATED, delivery_id="dlv_3")
+
+    kept: list[int] = []
+    for number in (1, 2, 3):
+        with hub.listen(f"dlv_{number}") as queue:
+            kept.append(queue.qsize())
+    assert kept == [1, 0, 1]
+
+
+UNREADABLE = UnreadableResponseError("Maintenance", status=200, body=b"Maintenance", delivery_id=None)
+GATEWAY_PAGES = [
+    api_error(NotFoundError, 404),
+    api_error(PermissionDeniedError, 403),
+    api_error(ApiError, 302),
+    UNREADABLE,
+]
+
+
+@pytest.mark.parametrize("page", GATEWAY_PAGES, ids=["404", "403", "302", "200"])
+async def test_a_page_that_is_not_the_apis_is_waited_out_once_the_delivery_was_read(page: KaspiDeliveryError) -> None:
+    assert (await wait(Api(CREATED, page, page, DELIVERED))).status == DELIVERED
+    with pytest.raises(type(page)):
+        await wait(Api(page))
+
+
+@pytest.mark.parametrize("page", GATEWAY_PAGES, ids=["404", "403", "302", "200"])
+async def test_pages_that_are_not_the_apis_are_waited_out_for_an_hour(page: KaspiDeliveryError) -> None:
+    with pytest.raises(type(page)):
+        await wait(Api(CREATED, page))
+    assert 3600 <= now() <= 3640
+
+
+@pytest.mark.parametrize(
+    "error", [api_error(NotFoundError, 404, code="not_found"), api_error(AuthenticationError, 401, code="unauthorized")]
+)
+async def test_the_apis_own_refusal_ends_a_wait_at_once(error: KaspiDeliveryError) -> None:
+    with pytest.raises(type(error)):
+        await wait(Api(CREATED, error))
+    assert now() == 2.5
+
+
+@pytest.mark.parametrize("status", [408, 421, 423, 425, 499])
+async def test_statuses_that_are_no_refusal_are_waited_out(status: int) -> None:
+    assert (await wait(Api(api_error(ApiError, status), DELIVERED))).status == DELIVERED
+
+
+async def test_a_delivery_that_is_not_known_yet_is_asked_for_again() -> None:
+    assert (await wait(Api(api_error(NotFoundError, 404, code="not_found"), DELIVERED))).status == DELIVERED
+
+
+async def test_a_delivery_that_stays_unknown_ends_the_wait_within_seconds() -> None:
+    with pytest.raises(NotFoundError):
+        await wait(Api(api_error(NotFoundError, 404)))
+    assert now() <= 10
+
+
+async def test_a_pause_of_more_than_an_hour_is_not_believed() -> None:
+    api = Api(api_error(ServerError, 503, retry_after=1e9), DELIVERED)
+    await wait(api)
+    assert api.asked == [0.0, 3600.0]
+
+
+async def test_what_is_no_hub_is_refused() -> None:
+    with pytest.raises(InvalidRequestError, match="events: expected a StatusHub"):
+        await wait(Api(CREATED), events=object())
 
 
 async def test_a_late_event_changes_nothing() -> None:
@@ -390,8 +515,8 @@ async def test_a_thousand_waits_cost_a_timer_each() -> None:
 
 
 @given(statuses=st.permutations([*SEQUENCE, CANCELLED, UNKNOWN]))
-async def test_statuses_sort_by_their_place(statuses: list[DeliveryStatus]) -> None:
-    assert sorted(statuses, key=place) == [UNKNOWN, *SEQUENCE, CANCELLED]
+async def test_statuses_sort_by_their_rank(statuses: list[DeliveryStatus]) -> None:
+    assert sorted(statuses, key=rank) == [UNKNOWN, *SEQUENCE, CANCELLED]
 
 
 @given(target=st.sampled_from([*SEQUENCE, CANCELLED, UNKNOWN]), at=st.sampled_from([*SEQUENCE, CANCELLED, UNKNOWN]))
