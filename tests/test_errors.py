@@ -81,3 +81,11 @@ def test_an_error_survives_pickle_and_copy(error: KaspiDeliveryError) -> None:
 def test_a_text_begins_with_the_operation() -> None:
     assert str(errors.TransportError("gone", operation="get_delivery")) == "get_delivery: gone"
     assert str(errors.TransportError("gone")) == "gone"
+
+
+def test_the_error_of_an_attempt_becomes_that_of_its_call() -> None:
+    error = errors.TransportError("gone", outcome=Outcome.NOT_SENT)
+    attempts = (Attempt(error="gone", start=0.0, duration=0.1),)
+    error.conclude(operation="create_delivery", outcome=Outcome.UNKNOWN, attempts=attempts, idempotency_key="order-742")
+    assert str(error) == "create_delivery: gone"
+    assert (error.outcome, error.attempts, error.idempotency_key) == (Outcome.UNKNOWN, attempts, "order-742")
