@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TextIO, cast
 
 import typer
 
-from kaspi_delivery_async.cli.background_writer import BackgroundText, OutputError
+from kaspi_delivery_async.cli.background_writer import CAPACITY, BackgroundText, OutputError
 from kaspi_delivery_async.cli.exit_codes import error_values, explanation
 from kaspi_delivery_async.errors import KaspiDeliveryError
 
@@ -72,9 +72,13 @@ def _fill_gaps() -> None:
         os.open(os.devnull, os.O_RDWR)
 
 
-async def room() -> None:
-    """Wait until the reader of standard output has nearly caught up; raises `OutputError` if it cannot be written."""
-    await stdout().writer.room()
+async def room(*, pending: int = CAPACITY) -> None:
+    """Wait until at most ``pending`` bytes of standard output are still to be written.
+
+    Raises `OutputError` if it cannot be written.
+    """
+    if isinstance(sys.stdout, BackgroundText):
+        await sys.stdout.writer.room(pending=pending)
 
 
 def finish_output(*, limit: float | None = None) -> bool:

@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kaspi_delivery_async import DeliveryClient, Environment
-from kaspi_delivery_async.cli.check.findings import Result, about_clock, about_connection, about_settings
-from kaspi_delivery_async.cli.check.probe import Reply, ask
+from kaspi_delivery_async.cli.check.findings import CheckStatus, about_clock, about_connection, about_settings
+from kaspi_delivery_async.cli.check.probe import ProbeResult, probe
 from kaspi_delivery_async.sandbox import Sandbox
 from tests.support import server_scripts
 from tests.support.cli_process import started
@@ -91,11 +91,11 @@ async def test_a_wrong_key(run: Run, sandbox: Sandbox) -> None:
         ("get:status:status=403", "disabled"),
         ("get:status:status=429:retry-after=7", "check again in 7 s"),
         ("get:status:status=429", "check again in a minute"),
-        ("get:status:status=503:retry-after=60", "answered 503"),
+        ("get:status:status=503:retry-after=60", "responded 503"),
         ("get:status:status=400", "check the base URL"),
     ],
 )
-async def test_an_answer_that_says_nothing_good(run: Run, sandbox: Sandbox, fault: str, told: str) -> None:
+async def test_a_response_of_a_server_in_trouble(run: Run, sandbox: Sandbox, fault: str, told: str) -> None:
     sandbox.faults.add(fault)
     ended = await run("check", "--json")
     assert ended.code == 1
@@ -151,30 +151,28 @@ async def test_nobody_listens(run: Run, use: Callable[[str], None]) -> None:
 
 
 @pytest.mark.looptime
-async def test_a_server_that_does_not_answer() -> None:
+async def test_a_server_that_does_not_respond() -> None:
     async with (
         RawServer([server_scripts.stall]) as server,
         DeliveryClient("the-key", base_url=server.base_url) as client,
     ):
-        reply = await ask(client)
+        reply = await probe(client)
         found = about_connection(reply, base_url=client.base_url)
-    assert found.result is Result.FAILED
-    assert "no complete response within the attempt's time; it was reached" in found.detail
+    assert found.status is CheckStatus.FAILED
+    assert "no complete response within the attempt's time; the server was reached" in found.detail
     assert len(server.requests) == 1
 
 
-async def test_a_certificate_that_does_not_hold(run: Run, use: Callable[[str], None]) -> None:
+async def test_an_invalid_certificate(run: Run, use: Callable[[str], None]) -> None:
     async with tls_server(trustme.CA(), UNAUTHORIZED) as server:
         use(server.base_url)
         ended = await run("check", "--json")
     assert ended.code == 1
     assert results(ended)["connection"] == "failed"
-    assert "the TLS certificate of 127.0.0.1 does not hold" in detail(ended, "connection")
+    assert "the TLS certificate of 127.0.0.1 is not valid" in detail(ended, "connection")
 
 
-async def test_a_certificate_that_holds(
-    use: Callable[[str], None], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+async def test_a_valid_certificate(use: Callable[[str], None], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     authority = trustme.CA()
     authority.cert_pem.write_to_path(tmp_path / "ca.pem")
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
@@ -183,7 +181,7 @@ async def test_a_certificate_that_holds(
         async with started("check") as process:
             out, err = await process.communicate()
     assert (process.returncode, err) == (0, b"")
-    assert b"connection  127.0.0.1 answers, its TLS certificate holds" in out
+    assert b"connection  127.0.0.1 responds, its TLS certificate is valid" in out
 
 
 @pytest.mark.parametrize(("ahead", "result", "code"), [(-150, "warning", 0), (150, "warning", 0), (400, "failed", 1)])
@@ -242,9 +240,31 @@ def test_another_server_passes_for_no_environment() -> None:
 )
 def test_how_far_a_clock_may_be_off(ahead: float, result: str) -> None:
     date = "Tue, 11 Jun 2024 08:10:54 GMT"
-    assert about_clock(Reply(error=None, date=date, came_at=1718093454.0 + ahead)).result == result
+    assert about_clock(ProbeResult(error=None, date=date, received_at=1718093454.0 + ahead)).status == result
 
 
 @given(st.text())
 def test_a_date_that_is_none_tells_nothing(date: str) -> None:
-    assert about_clock(Reply(error=None, date=date, came_at=0.0)).result is Result.SKIPPED
+    assert about_clock(ProbeResult(error=None, date=date, received_at=0.0)).status is CheckStatus.SKIPPED
+
+
+@pytest.mark.parametrize("path", ["/v1", "/v1/", "/delivery/v1", "/V1", "/v1/deliveries"])
+async def test_a_base_url_that_has_the_apis_own_path_is_no_success(
+    run: Run, use: Callable[[str], None], path: str
+) -> None:
+    """There a right key is answered 404, too: every create would be."""
+    missing = server_scripts.answer(404, b'{"code": "not_found", "message": "no"}')
+    async with RawServer([missing, UNAUTHORIZED]) as server:
+        use(server.base_url + path)
+        ended = await run("check", "--json")
+    assert ended.code == 1
+    assert f"the base URL ends in {path.removeprefix('/delivery').rstrip('/')}, which the client adds" in detail(
+        ended, "key"
+    )
+
+
+@pytest.mark.parametrize("url", ["https://api.kaspi.kz", "https://sandbox.kaspi.kz/delivry", "https://api.kaspi.kz/v1"])
+def test_another_path_on_a_host_of_the_vendor_is_doubtful(url: str) -> None:
+    finding = about_settings(url)
+    assert finding.status is CheckStatus.WARNING
+    assert "the vendor's URL there is https://" in finding.detail

@@ -233,14 +233,14 @@ def test_events_are_received_and_shown(tmp_path: Path) -> None:
     assert sorted(json.loads(line)["eventId"] for line in out.splitlines()) == ["wh_1", "wh_2"]
 
 
-def test_events_are_passed_on_to_a_command_until_it_takes_them(tmp_path: Path) -> None:
+def test_events_are_forwarded_to_a_command_one_on_a_line_until_it_accepts_them(tmp_path: Path) -> None:
     port, log = free_port(), tmp_path / "log"
     script = tmp_path / "take.py"
     script.write_text(
         "import pathlib, sys\n"
         f"log = pathlib.Path({str(log)!r})\n"
         "first = not log.exists()\n"
-        "log.open('ab').write(sys.stdin.buffer.read() + b'\\n')\n"
+        "log.open('ab').write(sys.stdin.buffer.read())\n"
         "sys.exit(first)\n"
     )
 
@@ -254,8 +254,8 @@ def test_events_are_passed_on_to_a_command_until_it_takes_them(tmp_path: Path) -
     assert len(out.splitlines()) == 1
 
 
-def test_a_command_that_fails_is_told_in_one_line(tmp_path: Path) -> None:
-    """Our own stack would tell nothing about it."""
+def test_a_command_that_fails_is_reported_in_one_line(tmp_path: Path) -> None:
+    """The inbox's stack says nothing about it."""
     port, log = free_port(), tmp_path / "log"
     command = f"{sys.executable} -c \"open({str(log)!r}, 'w'); raise SystemExit(7)\""
 
@@ -271,13 +271,13 @@ def test_a_command_that_fails_is_told_in_one_line(tmp_path: Path) -> None:
 
 @needs_full_device
 @pytest.mark.parametrize("form", [[], ["--json"]])
-@pytest.mark.parametrize(("place", "told"), [("full", f"Error: {NO_SPACE}\n"), ("unread", "")])
+@pytest.mark.parametrize(("place", "code", "said"), [("full", 1, f"Error: {NO_SPACE}\n"), ("unread", 141, "")])
 def test_an_event_that_cannot_be_shown_is_passed_on_once_and_ends_the_listener(
-    tmp_path: Path, form: list[str], place: str, told: str
+    tmp_path: Path, form: list[str], place: str, code: int, said: str
 ) -> None:
     port, log, store = free_port(), tmp_path / "log", tmp_path / "events.sqlite"
     script = tmp_path / "take.py"
-    script.write_text(f"import sys\nopen({str(log)!r}, 'a').write(sys.stdin.read() + '\\n')\n")
+    script.write_text(f"import sys\nopen({str(log)!r}, 'a').write(sys.stdin.read())\n")
     options = ["--port", str(port), "--store", str(store), "--command", f"{sys.executable} {script}", *form]
     with (
         unread_pipe() if place == "unread" else FULL.open("wb") as output,
@@ -290,7 +290,7 @@ def test_an_event_that_cannot_be_shown_is_passed_on_once_and_ends_the_listener(
             _, err = process.communicate(timeout=20)
         finally:
             process.kill()
-    assert (process.returncode, err.partition("\n")[2]) == (1, told)
+    assert (process.returncode, err.partition("\n")[2]) == (code, said)
     assert len(log.read_bytes().splitlines()) == 1
     assert asyncio.run(handled(store)) == 1
 
@@ -358,3 +358,16 @@ def test_a_port_in_use_is_named() -> None:
 
     assert isinstance(result.exception, ConfigurationError)
     assert f"port {port} cannot be listened on" in str(result.exception)
+
+
+def test_a_command_gets_neither_key_nor_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KASPI_API_KEY", "the-key")
+    seen = tmp_path / "environ.json"
+    script = tmp_path / "take.py"
+    script.write_text(f"import json, os\nopen({str(seen)!r}, 'w').write(json.dumps(dict(os.environ)))\n")
+    port = free_port()
+    with posted(f"http://127.0.0.1:{port}/", body(), until=lambda: seen.exists() and seen.read_text() != ""):
+        done("listen", "--port", str(port), "--command", f"{sys.executable} {script}")
+    environ = json.loads(seen.read_text())
+    assert "PATH" in environ
+    assert not [name for name in environ if name.startswith("KASPI_")]

@@ -1,6 +1,5 @@
-"""The command that tells whether this set-up can work, before an order depends on it."""
+"""The command that checks a set-up before an order depends on it."""
 
-import asyncio
 import os
 import time
 from collections.abc import AsyncGenerator, Mapping
@@ -10,6 +9,7 @@ import typer
 
 from kaspi_delivery_async.cli.environment import SECRET_VARIABLE, client_settings, webhook_secrets
 from kaspi_delivery_async.cli.options import AsJson, BaseUrl, EnvironmentName
+from kaspi_delivery_async.cli.signals import run_until_signalled
 from kaspi_delivery_async.errors import ConfigurationError, NotFoundError
 
 if TYPE_CHECKING:
@@ -20,37 +20,39 @@ _STYLES = {"ok": "green", "warning": "yellow", "failed": "red", "skipped": "dim"
 
 
 def check(*, base_url: BaseUrl = None, environment: EnvironmentName = None, as_json: AsJson = False) -> None:
-    """Tell whether this set-up can work; nothing is ordered.
+    """Check that this setup works. No delivery is created.
 
-    Looks at the settings, the connection and its TLS certificate, the API key, this machine's clock, and the webhook
-    secret if KASPI_WEBHOOK_SECRET is set. To do so it asks the API for a delivery that cannot exist, and if that works,
-    once more with a made-up key. The exit code is 0 if nothing has failed.
+    Checks the settings, the connection and its TLS certificate, the API key, this machine's clock, and the webhook
+    secret if KASPI_WEBHOOK_SECRET is set. It requests a delivery that cannot exist, and if that works, once more with
+    a made-up key. The exit code is 0 if no check failed.
     """
     settings = client_settings(os.environ, base_url=base_url, environment=environment)
-    raise typer.Exit(asyncio.run(_report(settings, as_json=as_json)))
+    raise typer.Exit(run_until_signalled(_report(settings, as_json=as_json)))
 
 
 async def _report(settings: Mapping[str, str], *, as_json: bool) -> "ExitCode":
     from rich.text import Text
 
-    from kaspi_delivery_async.cli.check.findings import verdict
+    from kaspi_delivery_async.cli.check.findings import exit_code_of
     from kaspi_delivery_async.cli.output import emit, printable
+    from kaspi_delivery_async.cli.streams import room
 
     findings: list[Finding] = []
     async for finding in _examine(settings):
         findings.append(finding)
-        values = {"check": finding.check, "result": finding.result, "detail": finding.detail}
+        values = {"check": finding.check, "result": finding.status, "detail": finding.detail}
         row = Text.assemble(
-            (f"{finding.result:<9}", _STYLES[finding.result]), f"{finding.check:<12}", printable(finding.detail)
+            (f"{finding.status:<9}", _STYLES[finding.status]), f"{finding.check:<12}", printable(finding.detail)
         )
         emit(values, row, as_json=as_json)
-    return verdict(findings)
+        await room()
+    return exit_code_of(findings)
 
 
 async def _examine(settings: Mapping[str, str]) -> "AsyncGenerator[Finding]":
-    """Check one thing after the other, each as far as those before it allow."""
+    """Make one check after the other, each as far as those before it allow."""
     from kaspi_delivery_async.cli.check import findings
-    from kaspi_delivery_async.cli.check.probe import ask, ask_without_key
+    from kaspi_delivery_async.cli.check.probe import probe, probe_without_key
     from kaspi_delivery_async.client import DeliveryClient
 
     try:
@@ -58,16 +60,16 @@ async def _examine(settings: Mapping[str, str]) -> "AsyncGenerator[Finding]":
     except ConfigurationError as error:
         yield findings.refused("settings", error)
         for following in ("connection", "key", "clock"):
-            yield findings.skipped(following, "the settings come first")
+            yield findings.skipped(following, "the settings are invalid")
     else:
         base_url = client.base_url
         yield findings.about_settings(base_url)
         async with client:
-            reply = await ask(client)
-            yield findings.about_connection(reply, base_url=base_url)
-            unkeyed = await ask_without_key(client) if isinstance(reply.error, NotFoundError) else None
-        yield findings.about_key(reply, base_url=base_url, unkeyed=unkeyed)
-        yield findings.about_clock(reply)
+            result = await probe(client)
+            yield findings.about_connection(result, base_url=base_url)
+            unkeyed = await probe_without_key(client) if isinstance(result.error, NotFoundError) else None
+        yield findings.about_key(result, base_url=base_url, unkeyed=unkeyed)
+        yield findings.about_clock(result)
 
     if not settings.get(SECRET_VARIABLE):
         yield findings.skipped("webhooks", f"{SECRET_VARIABLE} is not set")

@@ -1,4 +1,4 @@
-"""Asks the API about a delivery that cannot exist: what comes back tells whether this set-up works."""
+"""Probe of the API: a request for a delivery that cannot exist, whose response shows whether this set-up works."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -13,27 +13,27 @@ from kaspi_delivery_async.operations import Operation
 from kaspi_delivery_async.options import RetryPolicy
 
 NO_DELIVERY = "connection-check"
-"""An id such as the API never gives; in its logs it says what the request was for."""
+"""An id that the API never assigns; in its logs it shows the purpose of the request."""
 
 NO_KEY = "connection-check-without-a-key"
-"""A key such as the API never gives."""
+"""A key that the API never assigns."""
 
 
 @attrs.frozen(kw_only=True)
-class Reply:
-    """What a question led to."""
+class ProbeResult:
+    """The result of a probe."""
 
     error: KaspiDeliveryError | None
-    """What the client made of it; None if the API told of a delivery."""
+    """The error of the call; None if the API returned a delivery."""
     date: str = ""
-    """The answer's own ``Date``; empty where there is none."""
-    came_at: float
-    """When it came, in Unix time by the clock of this machine."""
+    """The ``Date`` of the response; empty if it has none."""
+    received_at: float
+    """When it was received, in Unix time by the clock of this machine."""
 
 
 @attrs.frozen(kw_only=True)
-class _Question(Operation[Delivery]):
-    """A `get_delivery` that remembers the date of its answer: errors do not carry it."""
+class _DatedOperation(Operation[Delivery]):
+    """A `get_delivery` that remembers the date of its response: errors do not carry it."""
 
     dates: list[str] = attrs.field(factory=list[str])
 
@@ -42,18 +42,18 @@ class _Question(Operation[Delivery]):
         return super().parse(status, headers, body)
 
 
-async def ask(client: DeliveryClient, *, wall: Callable[[], float] = time.time) -> Reply:
-    """Ask once, without retries: they would hide what is to be found out."""
-    question = _Question(**attrs.asdict(operations.get_delivery(NO_DELIVERY), recurse=False))
+async def probe(client: DeliveryClient, *, wall: Callable[[], float] = time.time) -> ProbeResult:
+    """Send the request once, without retries, which would hide problems."""
+    operation = _DatedOperation(**attrs.asdict(operations.get_delivery(NO_DELIVERY), recurse=False))
     error: KaspiDeliveryError | None = None
     try:
-        await client.with_options(retry=RetryPolicy(max_attempts=1)).send(question)
+        await client.with_options(retry=RetryPolicy(max_attempts=1)).send(operation)
     except KaspiDeliveryError as failure:
         error = failure
-    return Reply(error=error, date=next(iter(question.dates), ""), came_at=wall())
+    return ProbeResult(error=error, date=next(iter(operation.dates), ""), received_at=wall())
 
 
-async def ask_without_key(client: DeliveryClient) -> Reply:
-    """Ask the same server under a key that cannot be good."""
+async def probe_without_key(client: DeliveryClient) -> ProbeResult:
+    """Send the request to the same server, under a key that it cannot accept."""
     async with DeliveryClient(NO_KEY, base_url=client.base_url) as stranger:
-        return await ask(stranger)
+        return await probe(stranger)

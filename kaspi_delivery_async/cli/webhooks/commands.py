@@ -1,4 +1,4 @@
-"""The commands around webhooks: to receive them, to check one, and to look after those that failed."""
+"""The commands for webhooks: listen, verify, dead-letters, replay."""
 
 import asyncio
 import os
@@ -10,6 +10,7 @@ import typer
 
 from kaspi_delivery_async.cli.environment import webhook_secrets
 from kaspi_delivery_async.cli.options import AsJson
+from kaspi_delivery_async.cli.signals import run_until_signalled
 from kaspi_delivery_async.errors import ConfigurationError, InvalidRequestError
 
 if TYPE_CHECKING:
@@ -22,9 +23,9 @@ StoreLocation = Annotated[
     str,
     typer.Option(
         "--store",
-        metavar="PLACE",
+        metavar="FILE|URL",
         envvar="KASPI_WEBHOOK_STORE",
-        help="Where the inbox keeps its events: an SQLite file or a PostgreSQL URL.",
+        help="The store of the inbox: an SQLite file or a PostgreSQL URL.",
     ),
 ]
 
@@ -42,16 +43,14 @@ def listen(
     *,
     port: Annotated[
         int,
-        typer.Option(
-            "--port", metavar="PORT", min=0, max=65535, help="Where to listen on 127.0.0.1; 0 takes any free one."
-        ),
+        typer.Option("--port", metavar="PORT", min=0, max=65535, help="The port on 127.0.0.1; 0 takes any free one."),
     ] = 8421,
     store: Annotated[
         str | None,
         typer.Option(
-            metavar="PLACE",
+            metavar="FILE|URL",
             envvar="KASPI_WEBHOOK_STORE",
-            help="An SQLite file or a PostgreSQL URL that keeps the events; without it they are kept in memory.",
+            help="An SQLite file or a PostgreSQL URL that stores the events; by default memory.",
         ),
     ] = None,
     command: Annotated[
@@ -64,9 +63,10 @@ def listen(
     """Receive webhooks on this machine until Ctrl-C or SIGTERM, and show each event when it is handled.
 
     --command runs without a shell: for pipes, `>` or variables, name one, as in --command "sh -c 'cat >> events'".
+    No KASPI_* variable is passed to it.
 
-    Events that --command or --url refuses, by a non-zero exit code or another answer than 2xx, are tried again, and
-    become dead letters in the end.
+    An event that --command or --url refuses, by a non-zero exit code or a response other than 2xx, is retried, and
+    becomes a dead letter in the end.
     """
     from kaspi_delivery_async.cli.webhooks.listener import serve
 
@@ -78,11 +78,11 @@ def listen(
 
 @app.command()
 def verify(
-    body: Annotated[Path, typer.Argument(metavar="BODY", help="A file with the body, byte for byte as it came.")],
+    body: Annotated[Path, typer.Argument(metavar="BODY", help="A file with the body, byte for byte as received.")],
     headers: Annotated[Path, typer.Argument(metavar="HEADERS", help="A file with the headers, `Name: value` each.")],
     *,
     received_at: Annotated[
-        float | None, typer.Option(metavar="SECONDS", help="When it came, in Unix time; now if not given.")
+        float | None, typer.Option(metavar="SECONDS", help="The time of receipt, in Unix time; by default now.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -98,10 +98,10 @@ def verify(
 def dead_letters(
     *,
     store: StoreLocation,
-    limit: Annotated[int, typer.Option(metavar="NUMBER", min=1, help="How many to list, at the most.")] = 100,
+    limit: Annotated[int, typer.Option(metavar="NUMBER", min=1, help="Maximum number to list.")] = 100,
     as_json: AsJson = False,
 ) -> None:
-    """List events that were given up, the oldest first."""
+    """List dead letters, the oldest first."""
     from kaspi_delivery_async.cli.webhooks.text import emit_dead_letters
 
     async def listed(opened: "Store") -> None:
@@ -110,20 +110,20 @@ def dead_letters(
         finally:
             await opened.close()
 
-    asyncio.run(listed(_existing(store)))
+    run_until_signalled(listed(_existing(store)))
 
 
 @app.command()
 def replay(
     numbers: Annotated[
-        list[int] | None, typer.Argument(metavar="NUMBER...", help="Which, as `dead-letters` numbers them.")
+        list[int] | None, typer.Argument(metavar="NUMBER...", help="The numbers that `dead-letters` shows.")
     ] = None,
     *,
     store: StoreLocation,
     everything: Annotated[bool, typer.Option("--all", help="All of them.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Have dead letters handled anew, by whichever process handles the events of the store."""
+    """Replay dead letters; the process that handles this store's events runs its handler again."""
     from kaspi_delivery_async.cli.webhooks.text import emit_replayed
 
     if everything == bool(numbers):
@@ -135,7 +135,7 @@ def replay(
         finally:
             await opened.close()
 
-    asyncio.run(replayed(_existing(store)))
+    run_until_signalled(replayed(_existing(store)))
 
 
 def _verifier(environ: Mapping[str, str]) -> "WebhookVerifier":
@@ -163,6 +163,6 @@ def _read(path: Path, argument: str) -> bytes:
 
 
 def _header_lines(text: bytes) -> list[tuple[bytes, bytes]]:
-    """Split saved headers into names and values; lines without a colon, such as a request line, tell nothing."""
+    """Split saved headers into names and values; lines without a colon, such as a request line, are skipped."""
     pairs = (line.partition(b":") for line in text.splitlines())
     return [(name.strip(), value.strip()) for name, colon, value in pairs if colon]

@@ -1,74 +1,76 @@
-"""Receives webhooks for the command line, and passes each event on to a command or a URL."""
+"""Receives webhooks for the command line, and forwards each event to a command or a URL."""
 
 import asyncio
 import logging
+import os
 import shlex
 from collections.abc import Awaitable, Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import aiohttp
-import typer
-from aiohttp import web
 
+from kaspi_delivery_async.cli.background_writer import OutputError
 from kaspi_delivery_async.cli.output import printable
 from kaspi_delivery_async.cli.signals import stop_signals
+from kaspi_delivery_async.cli.streams import room, say
 from kaspi_delivery_async.cli.webhooks.text import emit_event
 from kaspi_delivery_async.errors import ConfigurationError
 from kaspi_delivery_async.models import DeliveryWebhook, to_json
 from kaspi_delivery_async.webhooks import MemoryStore, WebhookInbox, WebhookVerifier
+from kaspi_delivery_async.webhooks.receivers.loopback import serve_on_loopback
 
 FORWARDING_LIMIT = 60.0
-"""Seconds that a URL has for its answer."""
+"""Seconds that a URL has to respond."""
+
+SHOWING_LIMIT = 1.0
+"""Seconds for which the next event waits until one is shown."""
 
 Handler = Callable[[DeliveryWebhook], Awaitable[None]]
 
 
 class ForwardingError(Exception):
-    """What an event was passed on to did not take it."""
+    """The command or URL did not accept an event."""
 
 
 async def serve(
     verifier: WebhookVerifier, *, store: str | None, command: str | None, url: str | None, port: int, as_json: bool
 ) -> None:
-    """Receive until a signal comes. Raises `ConfigurationError` if that cannot begin."""
+    """Receive until a signal comes. Raises `ConfigurationError` if the port or the store cannot be used."""
     forward = _forwarding(command, url)
-    unshown: list[BaseException] = []
+    unshown: list[OutputError] = []
 
     async def handle(event: DeliveryWebhook) -> None:
         await forward(event)
         try:
             emit_event(event, as_json=as_json)
-        except (OSError, SystemExit) as error:  # rich exits where nobody reads
-            # The event was taken, and must not be passed on again.
+            with suppress(TimeoutError):  # a slow reader must not make the handler one that is retried
+                async with asyncio.timeout(SHOWING_LIMIT):
+                    await room(pending=0)
+        except OutputError as error:
+            # The event was accepted, and must not be forwarded again.
             unshown.append(error)
             stopped.set()
 
     inbox = WebhookInbox(verifier, store=store or MemoryStore(), handler=handle)
-    app = web.Application()
-    app.router.add_route("*", "/{path:.*}", inbox.aiohttp)
-    app.cleanup_ctx.append(inbox.cleanup_ctx)
-    runner = web.AppRunner(app, access_log=None)
     with _brief_notes(), stop_signals() as stopped:
-        await runner.setup()
-        try:
-            await web.TCPSite(runner, "127.0.0.1", port).start()
-            typer.echo(f"Listening on http://127.0.0.1:{runner.addresses[0][1]}/ (Ctrl-C ends it)", err=True)
-            await stopped.wait()
-        except OSError as error:
-            raise ConfigurationError(f"port {port} cannot be listened on: {error.strerror}") from None
-        finally:
-            await runner.cleanup()
+        async with inbox:
+            try:
+                async with serve_on_loopback(inbox.aiohttp, port=port) as address:
+                    say(f"Listening on {address} (Ctrl-C ends it)")
+                    await stopped.wait()
+            except OSError as error:
+                raise ConfigurationError(f"port {port} cannot be listened on: {error.strerror}") from None
     if unshown:
         raise unshown[0]
 
 
 class _Notes(logging.Handler):
-    """Writes the inbox's log to stderr, a line each: what a command does wrong, our stack does not tell."""
+    """Writes the inbox's log to stderr, one line per record, without the stack."""
 
     def emit(self, record: logging.LogRecord) -> None:
         error = record.exc_info[1] if record.exc_info else None
         reason = f": {type(error).__name__}: {error}" if error else ""
-        typer.echo(printable(f"{record.getMessage()}{reason}"), err=True)
+        say(printable(f"{record.getMessage()}{reason}"))
 
 
 @contextmanager
@@ -84,11 +86,11 @@ def _brief_notes() -> Generator[None]:
 def _forwarding(command: str | None, url: str | None) -> Handler:
     if command is not None:
         return _to_command(command)
-    return _to_nobody if url is None else _to_url(url)
+    return _show_only if url is None else _to_url(url)
 
 
-async def _to_nobody(_event: DeliveryWebhook) -> None:
-    """Pass an event on to nobody: it is shown, and that is all."""
+async def _show_only(_event: DeliveryWebhook) -> None:
+    """Forward an event to nobody."""
 
 
 def _to_command(command: str) -> Handler:
@@ -99,10 +101,13 @@ def _to_command(command: str) -> Handler:
     if not words:
         raise ConfigurationError("--command names no command")
 
+    # The command needs neither the API key nor the signing secret, nor a database's password.
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("KASPI_")}
+
     async def forward(event: DeliveryWebhook) -> None:
-        process = await asyncio.create_subprocess_exec(*words, stdin=asyncio.subprocess.PIPE)
+        process = await asyncio.create_subprocess_exec(*words, stdin=asyncio.subprocess.PIPE, env=environ)
         try:
-            await process.communicate(to_json(event))
+            await process.communicate(to_json(event) + b"\n")
         except asyncio.CancelledError:
             process.kill()
             await process.wait()
@@ -125,6 +130,6 @@ def _to_url(url: str) -> Handler:
             session.post(url, data=to_json(event), headers=headers, allow_redirects=False) as response,
         ):
             if not 200 <= response.status < 300:
-                raise ForwardingError(f"the URL answered {response.status}")
+                raise ForwardingError(f"the URL responded {response.status}")
 
     return forward

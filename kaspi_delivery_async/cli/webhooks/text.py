@@ -33,11 +33,11 @@ def emit_dead_letters(letters: Sequence[DeadLetter], *, as_json: bool) -> None:
             "error": letter.error,
             "event": to_dict(event) if event else None,
         }
-        told = f"{event.event_id}  {event.data.delivery_id}  {event.data.status}" if event else "cannot be read"
+        shown = f"{event.event_id}  {event.data.delivery_id}  {event.data.status}" if event else "cannot be read"
         row = Text.assemble(
             (f"{letter.number:>6}", "bold"),
             (f"  {values['receivedAt']}  ", "dim"),
-            f"{printable(told)}  {letter.attempts} attempts  ",
+            f"{printable(shown)}  {letter.attempts} attempts  ",
             (printable(letter.error), "red"),
         )
         emit(values, row, as_json=as_json)
@@ -46,8 +46,8 @@ def emit_dead_letters(letters: Sequence[DeadLetter], *, as_json: bool) -> None:
 
 
 def emit_replayed(count: int, *, as_json: bool) -> None:
-    """Write how many dead letters will be handled anew."""
-    emit({"replayed": count}, Text(f"{count} dead letters will be handled anew."), as_json=as_json)
+    """Write the number of dead letters to replay."""
+    emit({"replayed": count}, Text(f"{count} dead letters will be replayed."), as_json=as_json)
 
 
 def _time(moment: datetime | None) -> str:
