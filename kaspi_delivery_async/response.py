@@ -37,12 +37,14 @@ class Response(Generic[T]):
 
     def __reduce__(self) -> tuple[object, ...]:
         # A read-only view of headers does not pickle; what it shows does.
-        fields = {field.name: getattr(self, field.name) for field in attrs.fields(type(self))}
-        return _rebuild, (fields | {"headers": CIMultiDict(self.headers)},)
+        fields: dict[str, Any] = {field.name: getattr(self, field.name) for field in attrs.fields(type(self))}
+        fields["headers"] = CIMultiDict(self.headers)
+        return _rebuild, (fields,)
 
 
 def _rebuild(fields: dict[str, Any]) -> Response[Any]:
-    return Response(**fields | {"headers": CIMultiDictProxy(fields["headers"])})
+    fields["headers"] = CIMultiDictProxy(fields["headers"])
+    return Response(**fields)
 
 
 def shown_headers(headers: CIMultiDictProxy[str]) -> CIMultiDictProxy[str]:

@@ -131,7 +131,7 @@ class FreshConnector(aiohttp.TCPConnector):
     """Whether a connection was opened of which no response has been seen yet."""
 
     def __init__(self, *, request_class: type[aiohttp.ClientRequest], **options: Any) -> None:
-        super().__init__(**options)
+        super().__init__(**options)  # pyright: ignore[reportUnknownMemberType] - one of its arguments has no full type
         self.checks_requests = issubclass(request_class, FixedHeadersRequest)
         """Whether each request has its connection checked."""
         self._opened: dict[Any, tuple[float, Callable[[], bool]]] = {}

