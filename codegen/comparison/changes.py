@@ -7,8 +7,8 @@ from typing import Any, TypeVar
 import attrs
 
 from codegen.comparison.rules import BREAKING, RULES, Direction, Impact
-from codegen.comparison.shapes import TEXTS
 from codegen.description.flatten import same
+from codegen.description.shapes import TEXTS
 from codegen.documents import Json
 
 T = TypeVar("T")

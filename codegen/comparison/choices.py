@@ -3,8 +3,8 @@
 from collections.abc import Callable, Sequence
 from itertools import combinations
 
-from codegen.comparison.shapes import Shape
 from codegen.description.flatten import same
+from codegen.description.shapes import Shape
 
 Couples = list[tuple[Shape, Shape]]
 Same = Callable[[Shape, Shape], bool]

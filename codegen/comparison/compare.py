@@ -5,7 +5,7 @@ from codegen.comparison.operations import Operation, OperationComparison, operat
 from codegen.comparison.rules import Direction
 from codegen.comparison.schemas import SchemaComparison
 from codegen.comparison.servers import servers_of
-from codegen.comparison.shapes import canonical
+from codegen.description.shapes import canonical
 from codegen.documents import SCHEMAS, Json, Object
 
 OWN_DIALECT = "https://spec.openapis.org/oas/3.1/dialect/base"

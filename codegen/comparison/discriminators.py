@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from codegen.comparison.shapes import canonical, reference_name
 from codegen.description.flatten import flatten
+from codegen.description.shapes import canonical, reference_name
 from codegen.documents import SCHEMAS, Json, Object
 
 if TYPE_CHECKING:

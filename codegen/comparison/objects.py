@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from codegen.comparison.rules import Direction
-from codegen.comparison.shapes import canonical, said_of
 from codegen.description.flatten import flatten
+from codegen.description.shapes import canonical, said_of
 from codegen.documents import Json, Object
 
 if TYPE_CHECKING:

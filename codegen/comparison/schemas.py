@@ -8,7 +8,9 @@ from codegen.comparison.changes import Findings, pairs, shown
 from codegen.comparison.choices import are_disjoint, matched
 from codegen.comparison.discriminators import compare_discriminators
 from codegen.comparison.objects import compare_objects
-from codegen.comparison.shapes import (
+from codegen.comparison.values import compare_bounds, compare_values
+from codegen.description.flatten import flatten, same, types
+from codegen.description.shapes import (
     KEYWORDS,
     NUMERIC_FORMATS,
     TEXTS,
@@ -18,11 +20,9 @@ from codegen.comparison.shapes import (
     said,
     shapes,
 )
-from codegen.comparison.values import compare_bounds, compare_values
-from codegen.description.flatten import flatten, same, types
 from codegen.documents import SCHEMAS, Json, Object, references
 
-TYPED_FORMATS = frozenset({"date-time", "date", "time", "duration", "uuid", "byte", "binary", "decimal"})
+TYPED_FORMATS = frozenset({"date-time", "date", "decimal"})
 """Formats of texts whose values have a Python type of their own."""
 
 CONDITIONS = (

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from codegen.comparison.changes import Findings, shown
-from codegen.comparison.shapes import Shape
 from codegen.description.flatten import LOWER, UPPER, same
+from codegen.description.shapes import Shape
 from codegen.documents import Json, Object
 
 BOUNDS = (

@@ -24,10 +24,12 @@ def check_version(document: Mapping[str, Any]) -> None:
         return
     if not version:
         raise CodegenError("This is no OpenAPI description: it has no `openapi` at its root. Give one of version 3.1.")
+    first = "npx swagger2openapi OLD.yaml -o V3.yaml, then " if version.startswith("2") else ""
     raise CodegenError(
-        f"This description is OpenAPI {version}; only 3.1 is read. Convert it first with an OpenAPI upgrader, or by "
-        "hand: `openapi: 3.1.0`, `type: [string, 'null']` for `nullable`, numeric `exclusiveMinimum`, `examples` for "
-        "`example`" + (", `components` for `definitions`, `servers` for `host`." if version.startswith("2") else ".")
+        f"This description is OpenAPI {version}; only 3.1 is read. Convert it first with `{first}npx @scalar/cli "
+        "document upgrade OLD.yaml -o NEW.yaml`, or by hand: `openapi: 3.1.0`, `type: [string, 'null']` for "
+        "`nullable`, numeric `exclusiveMinimum`, `examples` for `example`"
+        + (", `components` for `definitions`, `servers` for `host`." if version.startswith("2") else ".")
     )
 
 

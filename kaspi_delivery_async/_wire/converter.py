@@ -30,6 +30,7 @@ from kaspi_delivery_async._wire.annotations import (
     without_none,
 )
 from kaspi_delivery_async._wire.compiled import Field, compile_structure, compile_unstructure
+from kaspi_delivery_async._wire.scalars import register_scalars
 from kaspi_delivery_async._wire.text import is_blank, plain
 from kaspi_delivery_async._wire.thorough import (
     LONGEST_LIST,
@@ -239,6 +240,7 @@ def _fields(model: type[Any], hook: Callable[[Any], Callable[..., Any]]) -> list
 
 def _make_converter(*, closed: bool) -> Converter:
     converter = Converter(detailed_validation=False)
+    register_scalars(converter)
     converter.register_structure_hook(str, _structure_string)
     converter.register_structure_hook(OpenEnum, _structure_open_enum)
     converter.register_structure_hook(int, _structure_integer)

@@ -113,7 +113,9 @@ def _branches(
                 if reference is not None and reference in seen:
                     continue
                 whole = flatten(document, {"allOf": [branch, alternative]})
-                grown += _branches(document, whole, reference, seen | {reference} if reference else seen)
+                # With fields of the whole beside it, a choice is more than what it refers to.
+                alone = reference if not meaning(branch).keys() - {"type", "discriminator"} else None
+                grown += _branches(document, whole, alone, seen | {reference} if reference else seen)
             if len(grown) > MOST_SHAPES:
                 return grown
         branches = grown

@@ -1,0 +1,81 @@
+"""Single values of the types that this API does not use yet, but another version of its description may."""
+
+from __future__ import annotations
+
+import math
+import re
+from datetime import date, datetime
+from decimal import Decimal
+from enum import Enum, IntEnum, StrEnum
+from typing import TYPE_CHECKING, Any
+
+from kaspi_delivery_async._wire.thorough import WrongTypeError
+
+if TYPE_CHECKING:
+    from cattrs import Converter
+
+_is_date = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}").fullmatch
+_is_decimal = re.compile(r"-?[0-9]+(\.[0-9]+)?").fullmatch
+
+
+def register_scalars(converter: Converter) -> None:
+    """Let a converter read and write booleans, fractions, dates, decimal texts and closed enumerations, strictly."""
+    converter.register_structure_hook(bool, lambda value, _: _boolean(value))
+    converter.register_structure_hook(float, lambda value, _: _number(value))
+    converter.register_structure_hook(date, _structure_date)
+    converter.register_structure_hook(Decimal, _structure_decimal)
+    converter.register_structure_hook(StrEnum, _structure_enum)
+    converter.register_structure_hook(IntEnum, _structure_enum)
+    converter.register_unstructure_hook(bool, _boolean)
+    converter.register_unstructure_hook(float, _number)
+    converter.register_unstructure_hook(date, _unstructure_date)
+    converter.register_unstructure_hook(Decimal, _unstructure_decimal)
+
+
+def _boolean(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise WrongTypeError("a boolean", value)
+    return value
+
+
+def _number(value: object) -> int | float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise WrongTypeError("a number", value)
+    if not math.isfinite(value):
+        raise WrongTypeError("a finite number", value)
+    return value
+
+
+def _structure_date(value: object, _: object) -> date:
+    if isinstance(value, str) and _is_date(value):
+        try:
+            return date.fromisoformat(value)
+        except ValueError:
+            pass  # a day that no month has
+    raise WrongTypeError("a date such as 2024-06-11", value)
+
+
+def _unstructure_date(value: object) -> str:
+    if not isinstance(value, date) or isinstance(value, datetime):
+        raise WrongTypeError("a date", value)
+    return value.isoformat()
+
+
+def _structure_decimal(value: object, _: object) -> Decimal:
+    if not isinstance(value, str) or not _is_decimal(value):
+        raise WrongTypeError("a decimal number as text", value)
+    return Decimal(value)
+
+
+def _unstructure_decimal(value: object) -> str:
+    if not isinstance(value, Decimal) or not value.is_finite():
+        raise WrongTypeError("a finite decimal number", value)
+    return format(value, "f")
+
+
+def _structure_enum(value: object, enum: type[Enum]) -> Any:
+    for member in enum:
+        # `True` equals 1, but is none of the numbers of an enumeration.
+        if member.value == value and type(member.value) is type(value):
+            return member
+    raise WrongTypeError("one of the listed values", value)
