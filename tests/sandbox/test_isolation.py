@@ -13,9 +13,7 @@ from tests.support.described_api import Caller, Receiver, order
 
 
 @pytest.mark.looptime
-@pytest.mark.parametrize(
-    "kind", ["latency:seconds=5", "stall", "commit-then-stall", "503:seconds=5", "stall:seconds=5"]
-)
+@pytest.mark.parametrize("kind", ["latency:seconds=5", "stall", "commit-then-stall", "slow 503", "stall:seconds=5"])
 async def test_nothing_of_what_a_fault_held_back_turns_up_after_a_reset(kind: str) -> None:
     faults = ["create:latency:seconds=5", "create:503"] if kind == "slow 503" else [f"create:{kind}"]
     async with Sandbox(faults=faults) as sandbox, Caller(sandbox) as call:

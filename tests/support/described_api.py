@@ -161,7 +161,8 @@ class Caller:
         """Call the control API; ``path`` is what follows ``/_sandbox``."""
         headers = options.pop("headers", {})
         reply = await self._request(method, f"{self._sandbox.root_url}/_sandbox{path}", headers, options)
-        control_description().check(method, path.partition("?")[0], reply)
+        if method != "HEAD":
+            control_description().check(method, path.partition("?")[0] or "/", reply)
         return reply
 
     async def create(self, *, key: str | None = None, **changes: object) -> str:

@@ -1,0 +1,101 @@
+"""The plugin in pytest runs of their own: what it costs unused, its settings, and the report of a failing test."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+TESTS = """
+import asyncio
+import unittest
+import urllib.request
+
+import pytest
+
+from kaspi_delivery_async import Contact, DeliveryRequest, Location, Parcel
+
+PLACE = Location(address="42 Dostyk Ave", contact=Contact(name="A", phone="+7 701 000 0000"))
+
+
+def order(number):
+    parcel = Parcel(description="Shoes", weight_grams=800, value_kzt=18000)
+    return DeliveryRequest(external_order_id=f"order-{number}", pickup=PLACE, dropoff=PLACE, parcel=parcel)
+
+
+@pytest.mark.kaspi_sandbox(seed=7)
+def test_marked(kaspi_sandbox):
+    assert kaspi_sandbox.seed == 7
+
+
+@pytest.mark.parametrize("turn", range(3))
+@pytest.mark.asyncio(loop_scope="module")
+async def test_shares_a_loop(kaspi_client, kaspi_sandbox, turn):
+    await kaspi_client.create_delivery(order(turn))
+    assert kaspi_sandbox.requests.total == 1
+
+
+def test_synchronous(kaspi_client, kaspi_sandbox, kaspi_webhooks):
+    made = asyncio.run(kaspi_client.create_delivery(order(1)))
+    kaspi_sandbox.run(kaspi_sandbox.advance(made.delivery_id, "accepted"))
+    assert [event.type for event in kaspi_webhooks.events] == ["delivery.created", "delivery.accepted"]
+
+
+class TestOld(unittest.TestCase):
+    @pytest.fixture(autouse=True)
+    def _sandbox(self, kaspi_sandbox):
+        self.sandbox = kaspi_sandbox
+
+    def test_with_unittest(self):
+        assert self.sandbox.requests.total == 0
+
+
+async def test_fails(kaspi_client, kaspi_sandbox):
+    kaspi_sandbox.faults.add("create:commit-then-drop:count=1")
+    await kaspi_client.create_delivery(order(5))
+    assert len(kaspi_sandbox.requests) == 1
+"""
+
+
+def run(folder: Path, *arguments: str, ini: str = "") -> str:
+    (folder / "test_shop.py").write_text(TESTS)
+    (folder / "pytest.ini").write_text(
+        f"[pytest]\nasyncio_mode = auto\nasyncio_default_fixture_loop_scope = function\nfilterwarnings =\n    error\n    ignore::DeprecationWarning\n{ini}"
+    )
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False).stdout
+
+
+def test_every_kind_of_test_uses_the_fixtures_and_a_failing_one_shows_what_came(tmp_path: Path) -> None:
+    out = run(tmp_path, "-q")
+    assert "1 failed, 6 passed" in out
+    assert "2 requests:" in out
+    assert "POST /delivery/v1/deliveries no response key=order-5 fault=create:commit-then-drop:count=1" in out
+    assert "POST /delivery/v1/deliveries 201 key=order-5 replayed" in out
+
+
+def test_a_sandbox_may_be_shared_and_each_worker_has_its_own(tmp_path: Path) -> None:
+    out = run(tmp_path, "-q", "-n", "2", "-k", "synchronous or unittest", ini="kaspi_sandbox_scope = session\n")
+    assert "2 passed" in out or "1 failed, 1 passed" in out  # in one worker, the second sees the first one's requests
+
+
+def test_a_scope_that_does_not_exist_is_refused_by_name(tmp_path: Path) -> None:
+    out = run(tmp_path, "-q", ini="kaspi_sandbox_scope = forever\n")
+    assert "kaspi_sandbox_scope: one of function, class, module, package, session" in out
+
+
+def test_the_plugin_imports_nothing_heavy_before_a_fixture_is_used() -> None:
+    script = (
+        "import importlib.metadata, sys\n"
+        "[entry] = importlib.metadata.entry_points(group='pytest11', name='kaspi_delivery')\n"
+        "entry.load()\n"
+        "print(*(name for name in ('aiohttp', 'attrs', 'kaspi_delivery_async', 'orjson') if name in sys.modules))"
+    )
+    out = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
+    assert out.split() in ([], ["attrs"])
+
+
+@pytest.mark.parametrize("name", ["kaspi_sandbox", "kaspi_client", "kaspi_webhooks", "kaspi_sandbox_settings"])
+def test_the_fixtures_are_there(pytestconfig: pytest.Config, name: str) -> None:
+    plugin = pytestconfig.pluginmanager.get_plugin("kaspi_delivery")
+    assert hasattr(plugin, name)
