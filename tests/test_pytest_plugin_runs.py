@@ -57,11 +57,18 @@ async def test_fails(kaspi_client, kaspi_sandbox):
 """
 
 
+INI = """[pytest]
+asyncio_mode = auto
+asyncio_default_fixture_loop_scope = function
+filterwarnings =
+    error
+    ignore::DeprecationWarning
+"""
+
+
 def run(folder: Path, *arguments: str, ini: str = "") -> str:
     (folder / "test_shop.py").write_text(TESTS)
-    (folder / "pytest.ini").write_text(
-        f"[pytest]\nasyncio_mode = auto\nasyncio_default_fixture_loop_scope = function\nfilterwarnings =\n    error\n    ignore::DeprecationWarning\n{ini}"
-    )
+    (folder / "pytest.ini").write_text(INI + ini)
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False).stdout
 
