@@ -161,7 +161,9 @@ class SqlStore(Store):
 
 
 async def _close(connected: _Open) -> None:
-    await connected.adding.flush()
+    # A lost file is noticed by the task that would be waited for; what it has still to write goes to the next one.
+    if not connected.database.is_lost:
+        await connected.adding.flush()
     await connected.database.close()
 
 
