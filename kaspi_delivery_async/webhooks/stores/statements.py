@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     Now = float | ColumnElement[float]
 
 
+CLOCK_SLACK = 60.0
+"""Seconds by which a transaction's time may be behind that of one before it: each is read before its turn comes."""
+
 _row = events.c
 _waiting = _row.state == EventState.WAITING
 
@@ -68,7 +71,7 @@ def lease(*, worker: str, now: Now, seconds: float, limit: int) -> Executable:
     due = (
         select(_row.number)
         # Further ahead than it was put off: the clock has begun again since.
-        .where(_waiting, or_(_row.due_at <= now, _row.due_at > now + _row.wait))
+        .where(_waiting, or_(_row.due_at <= now, _row.due_at > now + _row.wait + CLOCK_SLACK))
         .order_by(_row.due_at)
         .limit(limit)
         .with_for_update(skip_locked=True)  # PostgreSQL: rows that another worker is leasing are not waited for
