@@ -1,17 +1,28 @@
 """The client: one coroutine for each operation, and waiting for the statuses of a delivery."""
 
-from __future__ import annotations
-
 import copy
 import os
-from typing import TYPE_CHECKING, Self, TypeVar
+from collections.abc import AsyncGenerator, Iterable, Mapping
+from types import TracebackType
+from typing import Self, TypeVar
+
+import aiohttp
 
 from kaspi_delivery_async import operations
 from kaspi_delivery_async._call.api_key import ApiKey
 from kaspi_delivery_async._call.engine import Endpoint, Engine
 from kaspi_delivery_async._transport.sessions import Sessions
 from kaspi_delivery_async.errors import ConfigurationError, InvalidRequestError
-from kaspi_delivery_async.instrumentation import LogOutput
+from kaspi_delivery_async.instrumentation import Instrumentation, LogOutput
+from kaspi_delivery_async.models import (
+    Delivery,
+    DeliveryCreated,
+    DeliveryRequest,
+    DeliveryStatus,
+    TestWebhook,
+    WebhookEventType,
+)
+from kaspi_delivery_async.operations import Operation
 from kaspi_delivery_async.options import (
     ApiKeySource,
     CallOptions,
@@ -22,26 +33,8 @@ from kaspi_delivery_async.options import (
     checked_base_url,
     checked_environment,
 )
-from kaspi_delivery_async.tracking import wait_for_status, watch
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Iterable, Mapping
-    from types import TracebackType
-
-    import aiohttp
-
-    from kaspi_delivery_async.instrumentation import Instrumentation
-    from kaspi_delivery_async.models import (
-        Delivery,
-        DeliveryCreated,
-        DeliveryRequest,
-        DeliveryStatus,
-        TestWebhook,
-        WebhookEventType,
-    )
-    from kaspi_delivery_async.operations import Operation
-    from kaspi_delivery_async.response import Response
-    from kaspi_delivery_async.tracking import StatusChange, StatusHub
+from kaspi_delivery_async.response import Response
+from kaspi_delivery_async.tracking import StatusChange, StatusHub, wait_for_status, watch
 
 T = TypeVar("T")
 

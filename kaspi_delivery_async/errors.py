@@ -30,17 +30,13 @@ the way?*, with ``.outcome``. No text of an error quotes what was sent or what t
 that errors can be logged; the server's own words are in ``ApiError.message``.
 """
 
-from __future__ import annotations
-
+from collections.abc import Callable, Iterable
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import attrs
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
-    from kaspi_delivery_async._generated.models import Delivery
+from kaspi_delivery_async._generated.models import Delivery
 
 
 class Outcome(StrEnum):
@@ -110,7 +106,7 @@ class KaspiDeliveryError(Exception):
         text = super().__str__()
         return f"{self.operation}: {text}" if self.operation else text
 
-    def __reduce__(self) -> tuple[Callable[..., KaspiDeliveryError], tuple[Any, ...]]:
+    def __reduce__(self) -> "tuple[Callable[..., KaspiDeliveryError], tuple[Any, ...]]":
         # The default calls the class with `args` alone, which fails where keywords are required.
         return _rebuild, (type(self), self.args, self.__dict__)
 

@@ -5,10 +5,9 @@ fields are ignored, unknown statuses keep their text) and strict about what is s
 type is refused by its path. A ``repr`` leaves out names, phones, addresses and notes.
 """
 
-from __future__ import annotations
-
 import functools
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from collections.abc import Hashable, Iterator, Mapping
+from typing import Any, TypeVar, cast
 
 import orjson
 
@@ -36,9 +35,6 @@ from kaspi_delivery_async._wire.order_ids import canonical_order_id
 from kaspi_delivery_async._wire.order_rules import order_problems
 from kaspi_delivery_async._wire.thorough import ConversionError
 from kaspi_delivery_async.errors import InvalidRequestError
-
-if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterator, Mapping
 
 __all__ = [
     "CancelRequest",

@@ -1,17 +1,12 @@
 """The response of an operation: its value, with status, headers, attempts and idempotency key."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from collections.abc import Mapping
+from typing import Any, Generic, TypeVar
 
 import attrs
 from multidict import CIMultiDict, CIMultiDictProxy
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from kaspi_delivery_async.errors import Attempt
-
+from kaspi_delivery_async.errors import Attempt
 
 T = TypeVar("T")
 

@@ -1,15 +1,13 @@
 """Webhook verification: signature and age of a message, and its event. Raw bytes in, one event or one error out."""
 
-from __future__ import annotations
-
 import hashlib
 import hmac
 import re
 import time
 from codecs import BOM_UTF8
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import orjson
 
@@ -17,9 +15,6 @@ from kaspi_delivery_async._wire.converter import structure_tolerantly
 from kaspi_delivery_async._wire.thorough import ConversionError
 from kaspi_delivery_async.errors import ConfigurationError, WebhookVerificationError
 from kaspi_delivery_async.models import DeliveryWebhook
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 SIGNATURE_HEADER = "X-Kaspi-Signature"
 TIMESTAMP_HEADER = "X-Kaspi-Timestamp"
