@@ -30,7 +30,9 @@ class Field:
     kind: Any
     """Its type, without None."""
     is_optional: bool
-    """Whether it may be None, which is its default then and is left out of the JSON."""
+    """Whether it may be None."""
+    is_required: bool
+    """Whether it has no default: it must be there, as null where it is None."""
     convert: Callable[..., Any]
     """Converts a value, or raises `WrongTypeError`."""
 
@@ -53,7 +55,7 @@ def compile_structure(
     for field in fields:
         key, name = repr(field.wire_name), field.name
         if field.is_optional:
-            lines.append(f"value = values[{key}] if {key} in values else None")
+            lines.append(f"value = values[{key}]" + ("" if field.is_required else f" if {key} in values else None"))
             lines.append(f"set_{name}(instance, None if value is None else {_structured(field)})")
         else:
             lines.append(f"value = values[{key}]")
@@ -72,10 +74,12 @@ def compile_unstructure(
     lines = ["if not isinstance(instance, model):", "    raise refuse(instance)", "values = {}"]
     for field in fields:
         lines.append(f"value = instance.{field.name}")
-        condition = "if value is not None: " if field.is_optional else ""
+        condition = "if value is not None: " if field.is_optional and not field.is_required else ""
         converted = f"convert_{field.name}(value)"
         if field.kind in PLAIN:
             converted = _unless_plain(field, converted)
+        if field.is_optional and field.is_required:
+            converted = f"None if value is None else {converted}"
         lines.append(f"{condition}values[{field.wire_name!r}] = {converted}")
     return _compiled("instance", [*lines, "return values"], names)
 

@@ -17,6 +17,7 @@ from datetime import UTC, datetime, timedelta
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+import attrs
 from cattrs import Converter
 
 from kaspi_delivery_async._open_enum import OpenEnum
@@ -232,6 +233,7 @@ def _fields(model: type[Any], hook: Callable[[Any], Callable[..., Any]]) -> list
             wire_name=wire_name(field),
             kind=without_none(field.type),
             is_optional=is_optional(field.type),
+            is_required=field.default is attrs.NOTHING,
             convert=hook(without_none(field.type)),
         )
         for field in fields_of(model)

@@ -6,6 +6,8 @@ import difflib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+import attrs
+
 from kaspi_delivery_async._wire.annotations import (
     element_of,
     fields_of,
@@ -107,10 +109,10 @@ class Reading:
             try:
                 if name in values:
                     arguments[field.name] = self._read(values[name], field.type, f"{path}.{name}")
-                elif not is_optional(field.type):
+                elif field.default is attrs.NOTHING:
                     raise self._unreadable(f"{path}.{name}", "is missing")
             except _Unreadable as error:
-                if not (self._tolerant and is_optional(field.type)):
+                if not (self._tolerant and field.default is None):
                     failure = error
         if self._closed:
             for unknown in values.keys() - fields.keys():

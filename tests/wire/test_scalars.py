@@ -63,3 +63,20 @@ def test_a_value_that_cannot_be_sent_is_refused_with_its_path(field: str, value:
     wrong: Any = {field: value}
     with pytest.raises(InvalidRequestError, match=rf"\$\.{field}"):
         to_dict(Values(**wrong))
+
+
+@attrs.frozen(kw_only=True)
+class Nullable:
+    note: str | None
+    more: str | None = None
+
+
+def test_null_is_sent_where_a_field_is_required_and_left_out_where_it_is_not() -> None:
+    assert to_dict(Nullable(note=None)) == {"note": None}
+    assert to_dict(Nullable(note="x", more="y")) == {"note": "x", "more": "y"}
+    assert from_dict(Nullable, {"note": None}) == Nullable(note=None)
+
+
+def test_a_required_field_that_may_be_null_must_be_there() -> None:
+    with pytest.raises(InvalidRequestError, match="is missing"):
+        from_dict(Nullable, {})
