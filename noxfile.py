@@ -53,6 +53,7 @@ def lint(session: nox.Session) -> None:
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
     session.run("lint-imports", "--no-logo")
+    session.run("python", "-m", "tests.architecture.wording")
 
 
 @nox.session(python=NEWEST, allow_parallel=True)

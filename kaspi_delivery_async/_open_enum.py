@@ -8,7 +8,7 @@ class OpenEnum(StrEnum):
     """Base of the enumerations that the API may extend.
 
     A value that is not among the members is kept as it is: it compares, hashes, prints, pickles and turns into JSON as
-    its text, and `is_known` tells it from a member. It is made anew each time, so compare it with `==`, not with `is`.
+    its text, and `is_known` is false for it. It is a new object each time, so compare it with `==`, not with `is`.
     What is not a string raises ValueError.
     """
 

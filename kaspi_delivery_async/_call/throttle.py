@@ -39,7 +39,7 @@ PROBED_PAUSE = 60.0
 """Seconds of a pause after which one request goes alone, to find out whether the pause is over."""
 
 PAUSE_JITTER = 0.05
-"""Share of a pause by which it is stretched at the most, so that several processes do not return as one."""
+"""Largest share of a pause by which it is stretched, so that several processes do not return as one."""
 
 RATE_SLACK = 0.1
 """Seconds of a stated rate that may be made up for after a timer came late; a longer pause earns no credit."""

@@ -150,7 +150,7 @@ class Database:
         try:
             yield
         except self._engine.failures as error:
-            # With the driver's own error, if there is one: it tells what happened, and quotes no parameters.
+            # With the driver's own error, if there is one: it says what happened, and quotes no parameters.
             cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
             raise StorageError(f"{self._engine.name} cannot be used: {_reason(cause)}") from cause
 

@@ -44,7 +44,7 @@ def take_over(path: Path) -> None:
 
 
 def file_identity(path: Path) -> object:
-    """Return what tells the files at a path from others that may come to stand there."""
+    """Return the identity of the files at a path, which other files at the same path do not share."""
     return [_device_and_inode(f"{path}{suffix}") for suffix in _COMPANIONS]
 
 
@@ -61,7 +61,7 @@ def _companions(path: Path) -> list[Path]:
 
 
 def _check_owner(path: Path) -> None:
-    # Whoever owns the file can read what is written to it; whoever owns the link chose the file.
+    # The owner of the file can read what is written to it; the owner of the link chose the file.
     link, file = path.lstat(), path.stat()
     if not stat.S_ISREG(file.st_mode):
         raise ConfigurationError(f"{path} cannot be used: it is not a regular file; name one, or a path without a file")

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 CONNECTIONS = 5
-"""Connections, at the most."""
+"""Maximum number of connections."""
 
 BUSY_TIMEOUT = 5.0
 """Seconds to wait for a free connection before it counts as failure."""
