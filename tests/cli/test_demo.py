@@ -10,8 +10,7 @@ import orjson
 import pytest
 
 from kaspi_delivery_async.cli import main
-from kaspi_delivery_async.cli.demo.orders import bundled_orders
-from kaspi_delivery_async.cli.demo.run import perform
+from kaspi_delivery_async.cli.demo.run import bundled_orders, perform
 from kaspi_delivery_async.cli.demo.snapshot import Entry, Scene, Traffic, problems
 from kaspi_delivery_async.cli.demo.tables import visible
 from kaspi_delivery_async.models import DeliveryStatus

@@ -1,12 +1,12 @@
 """The command that shows it all on this machine: creating, following, cancelling, webhooks, and safe repeats."""
 
-import asyncio
 from typing import Annotated
 
 import typer
 
 from kaspi_delivery_async.cli.exit_codes import ExitCode
 from kaspi_delivery_async.cli.options import FASTEST, AsJson
+from kaspi_delivery_async.cli.signals import run_until_signalled
 
 
 def demo(
@@ -25,5 +25,5 @@ def demo(
     """
     from kaspi_delivery_async.cli.demo.run import perform
 
-    if not asyncio.run(perform(speed=speed, seed=seed, as_json=as_json)):
+    if not run_until_signalled(perform(speed=speed, seed=seed, as_json=as_json)):
         raise typer.Exit(ExitCode.FAILED)

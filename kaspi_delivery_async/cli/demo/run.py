@@ -1,20 +1,28 @@
-"""Performs the demo: sandbox, webhook receiver and client on one event loop, and a view that looks on."""
+"""Run of the demo: sandbox, webhook receiver and client on one event loop, and a view of them."""
 
 import asyncio
+import logging
 from collections import Counter
+from collections.abc import Generator
+from contextlib import contextmanager
+from importlib.resources import as_file, files
+
+import attrs
 
 from kaspi_delivery_async import operations
-from kaspi_delivery_async.cli.demo.orders import bundled_orders
 from kaspi_delivery_async.cli.demo.progress import Board
-from kaspi_delivery_async.cli.demo.receiver import Receiver
 from kaspi_delivery_async.cli.demo.snapshot import Scene, Traffic, problems
 from kaspi_delivery_async.cli.demo.views import View, choose_view
 from kaspi_delivery_async.client import DeliveryClient
-from kaspi_delivery_async.errors import KaspiDeliveryError
+from kaspi_delivery_async.errors import KaspiDeliveryError, WebhookVerificationError
 from kaspi_delivery_async.models import DeliveryRequest, DeliveryStatus
+from kaspi_delivery_async.order_files import read_orders
 from kaspi_delivery_async.sandbox import Clock, Journey, Sandbox
 from kaspi_delivery_async.tracking import StatusHub
-from kaspi_delivery_async.webhooks import WebhookVerifier
+from kaspi_delivery_async.webhooks import MemoryStore, Receipt, WebhookInbox, WebhookVerifier
+from kaspi_delivery_async.webhooks.receivers.aiohttp import aiohttp_handler
+from kaspi_delivery_async.webhooks.receivers.loopback import serve_on_loopback
+from kaspi_delivery_async.webhooks.verifier import Headers
 
 JOURNEY = Journey(accept=(300.0, 1800.0), pickup=(2700.0, 4500.0), transit=(1800.0, 4500.0), last_mile=(900.0, 2700.0))
 """A delivery takes about 3 hours of the sandbox's time, and at least 45 minutes are left to cancel an accepted one."""
@@ -33,32 +41,78 @@ _REFRESH = 1 / 8  # seconds between two looks
 _PATIENCE = 30.0  # seconds that a delivery may be late before it counts as lost
 
 
+@attrs.define
+class Received:
+    """Counts of the webhooks received."""
+
+    verified: int = 0
+    repeated: int = 0
+    """Verified ones whose event was already stored."""
+    refused: int = 0
+
+
+def bundled_orders() -> list[DeliveryRequest]:
+    """Read the orders of the demo: made-up people at plausible addresses of Almaty, Astana and Shymkent."""
+    with as_file(files("kaspi_delivery_async.cli.demo").joinpath("orders.csv")) as path:
+        return [line.order for line in read_orders(path) if isinstance(line.order, DeliveryRequest)]
+
+
 async def perform(*, speed: float, seed: int, as_json: bool) -> bool:
     """Deliver the bundled orders and show it; return whether all ended as expected."""
+    with _quiet_log():
+        return await _perform(speed=speed, seed=seed, as_json=as_json)
+
+
+async def _perform(*, speed: float, seed: int, as_json: bool) -> bool:
     hub = StatusHub()
     board = Board(bundled_orders())
     sandbox = Sandbox(clock=Clock.sped_up(speed), journey=JOURNEY, faults=FAULTS, seed=seed)
-    async with Receiver(WebhookVerifier([sandbox.webhook_secret]), hub) as receiver:
-        sandbox.webhook_url = receiver.url
+    inbox = WebhookInbox(WebhookVerifier([sandbox.webhook_secret]), store=MemoryStore(), hub=hub)
+    received = Received()
+
+    async def receive(body: bytes, headers: Headers) -> Receipt:
+        try:
+            receipt = await inbox.receive(body, headers)
+        except WebhookVerificationError:
+            received.refused += 1
+            raise
+        received.verified += 1
+        received.repeated += receipt.duplicate
+        return receipt
+
+    async with inbox, serve_on_loopback(aiohttp_handler(receive)) as url:
+        sandbox.webhook_url = url
         async with sandbox, DeliveryClient(sandbox.api_key, base_url=sandbox.base_url) as client:
             patience = sum(longest for _, longest in JOURNEY.legs().values()) / speed + _PATIENCE
             work = asyncio.create_task(_deliver_all(client, board, hub, patience=patience))
             try:
-                return await _show(choose_view(as_json=as_json), work, sandbox, receiver, board)
+                return await _show(choose_view(as_json=as_json), work, sandbox, received, board)
             finally:
                 work.cancel()
                 await asyncio.wait([work])
 
 
-async def _show(view: View, work: asyncio.Task[None], sandbox: Sandbox, receiver: Receiver, board: Board) -> bool:
+@contextmanager
+def _quiet_log() -> Generator[None]:
+    """Keep refused webhooks and abandoned calls off the screen: the demo shows the former, and makes up all of them."""
+    logger = logging.getLogger("kaspi_delivery_async")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
+async def _show(view: View, work: asyncio.Task[None], sandbox: Sandbox, received: Received, board: Board) -> bool:
     clock = asyncio.get_running_loop().time
     start = clock()
     with view.screen():
         while not work.done():
-            view.show(_scene(sandbox, receiver, board, elapsed=clock() - start))
+            view.show(_scene(sandbox, received, board, elapsed=clock() - start))
             await asyncio.wait([work], timeout=_REFRESH)
         work.result()
-        scene = _scene(sandbox, receiver, board, elapsed=clock() - start)
+        scene = _scene(sandbox, received, board, elapsed=clock() - start)
         view.show(scene)
     found = problems(scene)
     view.conclude(scene, found)
@@ -88,7 +142,7 @@ async def _deliver(
         board.failed(order_id, str(error))
 
 
-def _scene(sandbox: Sandbox, receiver: Receiver, board: Board, *, elapsed: float) -> Scene:
+def _scene(sandbox: Sandbox, received: Received, board: Board, *, elapsed: float) -> Scene:
     requests = list(sandbox.requests)
     return Scene(
         base_url=sandbox.base_url,
@@ -102,8 +156,8 @@ def _scene(sandbox: Sandbox, receiver: Receiver, board: Board, *, elapsed: float
             creates=sum(request.operation == "create" for request in requests),
             faults=sum(request.fault is not None for request in requests),
             webhooks_sent=sandbox.webhook_attempts.total,
-            webhooks_verified=receiver.verified,
-            webhooks_repeated=receiver.repeated,
-            webhooks_refused=receiver.refused,
+            webhooks_verified=received.verified,
+            webhooks_repeated=received.repeated,
+            webhooks_refused=received.refused,
         ),
     )

@@ -1,0 +1,64 @@
+"""`bulk create`, interrupted at any moment: results file, JSON lines and summary name every delivery that was made."""
+
+import asyncio
+import csv
+import json
+import random
+import signal
+from pathlib import Path
+
+import pytest
+
+from kaspi_delivery_async.sandbox import Sandbox
+from tests.support.cli_process import started
+from tests.support.order_files import write_orders
+
+pytestmark = pytest.mark.processes
+
+ORDERS = 60
+
+
+async def interrupt(sandbox: Sandbox, folder: Path, moment: random.Random) -> None:
+    """Interrupt one run when a random number of requests has come, or a little later, and check its report."""
+    sandbox.faults.clear()
+    sandbox.faults.add("create:latency:seconds=0.05")
+    await sandbox.reset()
+    source = str(write_orders(folder / "orders.csv", ORDERS))
+    journal, results = folder / "run.sqlite", folder / "out.csv"
+    for file in folder.glob("run.sqlite*"):
+        file.unlink()
+    results.unlink(missing_ok=True)
+    arguments = ["bulk", "create", source, "--journal", str(journal), "--results", str(results), "--json"]
+    requests = moment.randrange(ORDERS)
+    async with started(*arguments, "--concurrency", "4") as process:
+        while sandbox.requests.total < requests and process.returncode is None:
+            await asyncio.sleep(0.001)
+        await asyncio.sleep(moment.uniform(0, 0.06))
+        if process.returncode is None:
+            process.send_signal(signal.SIGINT)
+        out, err = await process.communicate()
+    assert b"Traceback" not in err
+    assert process.returncode in {0, 130}
+    events = [json.loads(line) for line in out.splitlines()]
+    made = {record.external_order_id: record.delivery_id for record in sandbox.deliveries.values()}
+    lines = {event["orderId"]: event["deliveryId"] for event in events if event["event"] == "result"}
+    rows = {}
+    if results.exists():
+        with results.open(newline="") as written:
+            rows = {row["orderId"]: row["deliveryId"] for row in csv.DictReader(written)}
+    assert lines == rows == made
+    if made:
+        assert (events[-1]["event"], events[-1]["created"]) == ("summary", len(made))
+
+
+@pytest.mark.parametrize("seed", range(5))
+async def test_an_interrupted_run_reports_every_delivery_that_it_made(
+    sandbox: Sandbox, tmp_path: Path, seed: int
+) -> None:
+    await interrupt(sandbox, tmp_path, random.Random(seed))
+
+
+@pytest.mark.long
+async def test_a_run_may_be_interrupted_at_any_moment(sandbox: Sandbox, tmp_path: Path) -> None:
+    for seed in range(100):
+        await interrupt(sandbox, tmp_path, random.Random(seed))
