@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import math
 import select
 from typing import TYPE_CHECKING, Any
@@ -134,7 +135,7 @@ class FreshConnector(aiohttp.TCPConnector):
         super().__init__(**options)  # pyright: ignore[reportUnknownMemberType] - one of its arguments has no full type
         self.checks_requests = issubclass(request_class, FixedHeadersRequest)
         """Whether each request has its connection checked."""
-        self._opened: dict[Any, tuple[float, Callable[[], bool]]] = {}
+        self._opened: dict[Any, tuple[float, Callable[[], object]]] = {}
         """When each connection was opened, and whether it can be read, by its protocol; closed ones go now and then."""
         self._used: dict[Any, float] = {}
         """When each was taken up last; kept only where the server has named a time."""
@@ -189,14 +190,14 @@ class FreshConnector(aiohttp.TCPConnector):
         self.clear_dns_cache()
 
 
-def _reading_check(transport: Any) -> Callable[[], bool]:
+def _reading_check(transport: Any) -> Callable[[], object]:
     """Return a function that says whether bytes, or the connection's end, wait to be read."""
     socket = None if transport is None else transport.get_extra_info("socket")
     if socket is None:
         return lambda: False
     descriptor = socket.fileno()
     if not hasattr(select, "poll"):  # Windows
-        return lambda: bool(select.select([descriptor], [], [], 0)[0])
+        return lambda: select.select([descriptor], [], [], 0)[0]
     poll = select.poll()
     poll.register(descriptor, select.POLLIN)
-    return lambda: bool(poll.poll(0))
+    return functools.partial(poll.poll, 0)  # a list, empty if there is nothing

@@ -2,17 +2,20 @@
 
 import asyncio
 import json
+import select
 import socket
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from unittest.mock import Mock
 
 import aiohttp
 import pytest
 
 from kaspi_delivery_async import DeliveryClient, RetryPolicy
 from kaspi_delivery_async._transport import sessions
+from kaspi_delivery_async._transport.aiohttp_overrides import _reading_check
 from tests.support.orders import order
 from tests.support.raw_server import Exchange, Play, RawServer, Request
 
@@ -155,6 +158,20 @@ async def test_every_create_gets_its_own_delivery_whatever_lies_on_the_connectio
 
         ids = await asyncio.gather(*(create(number) for number in range(calls)))
     assert ids == [f"dlv-n-{number}" for number in range(calls)]
+
+
+@pytest.mark.parametrize("has_poll", [True, False])
+def test_what_waits_to_be_read_is_found_on_every_platform(has_poll: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Windows has no `poll`; a connection over memory has no socket."""
+    if not has_poll:
+        monkeypatch.delattr(select, "poll")
+    mine, theirs = socket.socketpair()
+    with mine, theirs:
+        can_be_read = _reading_check(Mock(get_extra_info=lambda _: mine))
+        assert not can_be_read()
+        theirs.send(b"x")
+        assert can_be_read()
+    assert not _reading_check(Mock(get_extra_info=lambda _: None))()
 
 
 @contextmanager
