@@ -1,0 +1,125 @@
+"""PostgreSQL as it fails: read-only after a failover, silent, deadlocked, of another encoding or isolation."""
+
+import asyncio
+import time
+import uuid
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import pytest
+
+from kaspi_delivery_async import ConfigurationError, StorageError
+from kaspi_delivery_async.webhooks import WebhookInbox, WebhookVerifier
+from tests.support.postgresql import execute
+from tests.support.webhook_messages import SECRET, body, headers
+
+
+def new_inbox(url: str, **settings: Any) -> WebhookInbox:
+    return WebhookInbox(WebhookVerifier([SECRET]), store=url, **settings)
+
+
+async def receive(inbox: WebhookInbox, event_id: str) -> None:
+    raw = body(event_id)
+    await inbox.receive(raw, headers(raw, at=time.time()))
+
+
+async def test_a_connection_that_became_read_only_is_replaced(postgresql_url: str) -> None:
+    role = f"r_{uuid.uuid4().hex}"
+    execute(postgresql_url, f"CREATE ROLE {role} LOGIN SUPERUSER")
+    parts = urlsplit(postgresql_url)
+    inbox = new_inbox(urlunsplit(parts._replace(netloc=f"{role}@{parts.hostname}:{parts.port}")))
+    try:
+        await receive(inbox, "wh_1")
+        execute(postgresql_url, f"ALTER ROLE {role} SET default_transaction_read_only = on")
+        ours = f"usename = '{role}'"
+        execute(postgresql_url, f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {ours}")  # noqa: S608
+        with pytest.raises(StorageError, match="25006"):
+            await receive(inbox, "wh_2")
+        execute(postgresql_url, f"ALTER ROLE {role} RESET default_transaction_read_only")
+        async with asyncio.timeout(3):
+            await receive(inbox, "wh_3")
+    finally:
+        await inbox.aclose()
+        execute(postgresql_url, f"DROP OWNED BY {role}; DROP ROLE {role}")
+
+
+async def test_two_inboxes_that_store_the_same_events_in_opposite_order_do_not_deadlock(postgresql_url: str) -> None:
+    one, other = new_inbox(postgresql_url), new_inbox(postgresql_url)
+    await asyncio.gather(receive(one, "x"), receive(other, "y"))
+    for _ in range(3):
+        run = uuid.uuid4().hex
+        events = [f"{run}_{number}" for number in range(400)]
+        await asyncio.gather(
+            *(receive(one, event) for event in events), *(receive(other, event) for event in reversed(events))
+        )
+
+    assert (await one.totals()).duplicates == 1200
+    await one.aclose()
+    await other.aclose()
+
+
+async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, is_silent: Callable[[], bool]) -> None:
+    try:
+        while data := await reader.read(65536):
+            if not is_silent():
+                writer.write(data)
+    finally:
+        writer.close()
+
+
+async def test_a_connection_that_has_gone_silent_is_replaced(postgresql_url: str) -> None:
+    parts = urlsplit(postgresql_url)
+    generation = 0
+    tasks: list[asyncio.Task[None]] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        born = generation
+        to, back = await asyncio.open_connection(parts.hostname, parts.port)
+        tasks.append(asyncio.create_task(pump(reader, back, lambda: born < generation)))
+        tasks.append(asyncio.create_task(pump(to, writer, lambda: born < generation)))
+
+    proxy = await asyncio.start_server(serve, "127.0.0.1", 0)
+    port = proxy.sockets[0].getsockname()[1]
+    inbox = new_inbox(urlunsplit(parts._replace(netloc=f"{parts.username}@127.0.0.1:{port}")))
+    await receive(inbox, "wh_1")
+    generation += 1
+
+    async with asyncio.timeout(8):
+        await receive(inbox, "wh_2")
+
+    await inbox.aclose()
+    proxy.close()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def test_another_default_isolation_changes_nothing(postgresql_url: str) -> None:
+    name = urlsplit(postgresql_url).path[1:]
+    execute(postgresql_url, f"ALTER DATABASE {name} SET default_transaction_isolation = 'serializable'")
+
+    async def handle(event: Any) -> None:
+        pass
+
+    inboxes = [new_inbox(postgresql_url, handler=handle) for _ in range(3)]
+    await asyncio.gather(*(receive(inboxes[number % 3], f"wh_{number}") for number in range(60)))
+    async with asyncio.timeout(30):
+        while (await inboxes[0].totals()).handled < 60:
+            await asyncio.sleep(0.1)
+    assert (await inboxes[0].totals()).attempts == 60
+    for inbox in inboxes:
+        await inbox.aclose()
+
+
+async def test_a_database_of_another_encoding_is_refused_by_name(postgresql_url: str) -> None:
+    name = f"test_{uuid.uuid4().hex}"
+    execute(postgresql_url, f"CREATE DATABASE {name} ENCODING 'WIN1251' TEMPLATE template0 LOCALE 'C'")
+    try:
+        with pytest.raises(ConfigurationError, match="WIN1251"):
+            await new_inbox(urlunsplit(urlsplit(postgresql_url)._replace(path=f"/{name}"))).__aenter__()
+    finally:
+        execute(postgresql_url, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+async def test_a_setting_that_the_server_does_not_know_is_named(postgresql_url: str) -> None:
+    with pytest.raises(ConfigurationError, match="no_such_setting"):
+        await new_inbox(f"{postgresql_url}?no_such_setting=1").__aenter__()
