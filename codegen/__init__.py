@@ -1,1 +1,1 @@
-"""Makes the models of `kaspi_delivery_async` from the API description, and tells what a change of it means."""
+"""Generates the models from the API description, and reports what changed between two versions of it."""

@@ -20,7 +20,7 @@ class Layer:
     coroutines: frozenset[str]
     functions: frozenset[str]
     has_route: Callable[[str, str], bool]
-    """Whether the sandbox answers a method at a path template."""
+    """Whether the sandbox serves a method at a path template."""
     docs: str
     statuses: frozenset[str]
 

@@ -49,11 +49,11 @@ def _bodies(document: Mapping[str, Any]) -> Iterator[tuple[Way, Object, str]]:
         stem = pascal_case(name)
         suffix = "Webhook" if way[0] == "webhooks" else "Request"
         yield from _media(operation.get("requestBody", {}), (*way, "requestBody"), stem + suffix)
-        answers = operation.get("responses", {})
-        good = [status for status in answers if status.startswith("2")]
-        for status, answer in answers.items():
+        responses = operation.get("responses", {})
+        good = [status for status in responses if status.startswith("2")]
+        for status, response in responses.items():
             suffix = "Response" if [status] == good else f"Response{status}"
-            yield from _media(answer, (*way, "responses", status), stem + suffix)
+            yield from _media(response, (*way, "responses", status), stem + suffix)
 
 
 def _media(part: Mapping[str, Any], way: Way, name: str) -> Iterator[tuple[Way, Object, str]]:

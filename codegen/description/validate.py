@@ -1,6 +1,7 @@
 """Refuses descriptions from which no honest models can be made, naming the place and the remedy."""
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from jsonschema import Draft202012Validator
@@ -70,12 +71,20 @@ def _loops(document: Object) -> Iterator[tuple[Way, str]]:
 
 
 def check_schemas(document: Mapping[str, Any]) -> None:
-    """Raise CodegenError for the first schema that has no faithful model; expects every schema to be named."""
+    """Raise CodegenError for all schemas that have no faithful model; expects every schema to be named."""
     schemas = document.get("components", {}).get("schemas", {})
-    _check_distinct({name: pascal_case(name) for name in schemas}, ("components", "schemas"), "class name")
+    names = {name: pascal_case(name) for name in schemas}
+    checks = [partial(_check_distinct, names, ("components", "schemas"), "class name")]
     for name, schema in schemas.items():
-        for way, part in _parts(schema, ("components", "schemas", name)):
-            _check_part(part, way)
+        checks += [partial(_check_part, part, way) for way, part in _parts(schema, ("components", "schemas", name))]
+    problems: list[str] = []
+    for check in checks:
+        try:
+            check()
+        except CodegenError as error:
+            problems.append(str(error))
+    if problems:
+        raise CodegenError("\n".join(problems))
 
 
 def _parts(node: Json, way: Way) -> Iterator[tuple[Way, Object]]:

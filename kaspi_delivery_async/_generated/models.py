@@ -36,7 +36,7 @@ class Location:
     """Whom to meet."""
 
     notes: str | None = attrs.field(default=None, repr=False)
-    """A word to the courier."""
+    """Instructions for the courier."""
 
 
 @attrs.frozen(kw_only=True)
@@ -137,7 +137,7 @@ class StatusHistory:
 
 @attrs.frozen(kw_only=True)
 class DeliveryCreated:
-    """The answer to a create.
+    """The response to a create.
 
     Only the id and the status are sure to be there: a courier may be on the way, so a missing time must not look
     like a failure.
@@ -207,7 +207,7 @@ class CancelRequest:
 
 
 class WebhookEventType(OpenEnum):
-    """What a webhook tells of.
+    """The event that a webhook reports.
 
     Source: WE, WH.
     """
@@ -249,7 +249,7 @@ class TestWebhookRequest:
 
 @attrs.frozen(kw_only=True)
 class TestWebhook:
-    """The answer to a test webhook; no field is sure to be there.
+    """The response to a test webhook; every field may be missing.
 
     Source: RF.
     """
@@ -260,12 +260,12 @@ class TestWebhook:
     """The id of the test event."""
 
     status: str | None = None
-    """What became of it, such as `queued`; its values are not documented."""
+    """Its state, such as `queued`; its values are not documented."""
 
 
 @attrs.frozen(kw_only=True)
 class DeliveryWebhookData:
-    """The delivery that a webhook tells of.
+    """The delivery that a webhook is about.
 
     Source: CD, WH.
     """
@@ -297,7 +297,7 @@ class DeliveryWebhook:
     """What happened."""
 
     data: DeliveryWebhookData
-    """The delivery it tells of."""
+    """The delivery it is about."""
 
     attempt: int | None = None
     """Which attempt to send it this is, from 1."""
@@ -307,7 +307,7 @@ class DeliveryWebhook:
 class ErrorResponse:
     """Why a request was refused.
 
-    No field is sure to be there: the body is read for what it tells, the HTTP status decides.
+    No field is sure to be there: the HTTP status decides, the body only adds to it.
 
     Source: RF.
     """

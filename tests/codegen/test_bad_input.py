@@ -125,6 +125,12 @@ def test_a_schema_without_a_faithful_model_is_named(
         load(write(schemas(Thing=schema)))
 
 
+def test_all_places_are_named_at_once(write: Write, schemas: Schemas) -> None:
+    bad = {name: {"type": "string", "enum": []} for name in ("One", "Two")}
+    with pytest.raises(CodegenError, match=r"#/components/schemas/One/enum.*\n.*#/components/schemas/Two/enum"):
+        load(write(schemas(**bad)))
+
+
 def test_two_schemas_of_one_class_name_are_named(write: Write, schemas: Schemas) -> None:
     with pytest.raises(
         CodegenError, match="#/components/schemas/my_thing and #/components/schemas/MyThing would both be"
@@ -293,4 +299,4 @@ def test_any_schema_works_or_gives_the_one_error(tmp_path_factory: pytest.TempPa
     try:
         load(str(path))
     except CodegenError as error:
-        assert "\n" not in str(error).strip()
+        assert all(line.strip() for line in str(error).splitlines())
