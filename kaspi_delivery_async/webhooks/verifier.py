@@ -154,7 +154,9 @@ def read_event(body: bytes) -> DeliveryWebhook:
 
 def _encoded(secrets: Any) -> list[bytes] | str:
     """Return secrets as bytes, or why they cannot be any."""
-    listed = [secrets] if isinstance(secrets, str) else list(secrets) if isinstance(secrets, Iterable) else []
+    listed: list[Any] = [secrets] if isinstance(secrets, str) else []
+    if isinstance(secrets, Iterable) and not listed:
+        listed = [*secrets]
     if not listed or not all(isinstance(secret, str) and secret for secret in listed):
         return "WebhookVerifier needs at least one signing secret, and none may be empty"
     texts = [str.__str__(secret) for secret in listed]
