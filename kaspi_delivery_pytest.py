@@ -52,7 +52,10 @@ def kaspi_sandbox(request: pytest.FixtureRequest, kaspi_sandbox_settings: dict[s
     from kaspi_delivery_async.sandbox import ThreadedSandbox
 
     marker = request.node.get_closest_marker("kaspi_sandbox")
-    with ThreadedSandbox(**{**kaspi_sandbox_settings, **(marker.kwargs if marker else {})}) as sandbox:
+    settings = dict(kaspi_sandbox_settings)
+    if marker is not None:
+        settings.update(marker.kwargs)
+    with ThreadedSandbox(**settings) as sandbox:
         yield sandbox
 
 

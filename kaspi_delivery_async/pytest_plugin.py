@@ -16,7 +16,7 @@ from kaspi_delivery_async.webhooks import WebhookVerifier
 from kaspi_delivery_async.webhooks.receivers.loopback import serve_on_loopback
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
     from kaspi_delivery_async.instrumentation import CallDetails
     from kaspi_delivery_async.models import DeliveryWebhook
@@ -49,7 +49,7 @@ class _Loops:
 
 
 @contextmanager
-def client_of(sandbox: ThreadedSandbox) -> Iterator[DeliveryClient]:
+def client_of(sandbox: ThreadedSandbox) -> Generator[DeliveryClient]:
     """Yield a client of a sandbox, and close what it opened on every event loop that is still there."""
     loops = _Loops()
     client = DeliveryClient(sandbox.api_key, base_url=sandbox.base_url, instrumentation=[LogOutput(), loops])
@@ -70,7 +70,7 @@ def _close(client: DeliveryClient, loop: asyncio.AbstractEventLoop) -> None:
 
 
 @contextmanager
-def receiver_of(sandbox: ThreadedSandbox) -> Iterator[ReceivedWebhooks]:
+def receiver_of(sandbox: ThreadedSandbox) -> Generator[ReceivedWebhooks]:
     """Receive the webhooks of a sandbox, on its own event loop, and verify them."""
     received = ReceivedWebhooks("")
 
