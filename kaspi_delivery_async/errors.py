@@ -1,14 +1,14 @@
-"""What can go wrong in a call, as one tree.
+"""The errors of this package, as one tree.
 
 ::
 
     KaspiDeliveryError
     ├── ConfigurationError            a setting makes no sense, or the client is closed
     ├── InvalidRequestError           refused before sending: ``.path`` names the field
-    ├── TransportError                no readable HTTP answer came back
+    ├── TransportError                no readable HTTP response was received
     │   ├── CertificateError          the server's TLS certificate does not hold; never retried
     │   └── DeadlineExceededError     time ran out: of an attempt, of the call, or while waiting for a turn
-    ├── ApiError                      the server answered with another status than 2xx
+    ├── ApiError                      the server responded with a status other than 2xx
     │   ├── BadRequestError           400
     │   ├── AuthenticationError       401, key missing or invalid
     │   ├── PermissionDeniedError     403, key disabled
@@ -18,16 +18,16 @@
     │   │   └── CancelNotAllowedError      on cancel: too late, or the key is known with another payload
     │   ├── RateLimitedError          429
     │   └── ServerError               5xx
-    ├── UnreadableResponseError       a 2xx whose body is not what was promised
+    ├── UnreadableResponseError       a 2xx whose body does not match its schema
     ├── TrackingError
     │   ├── WaitTimeoutError          the status was not reached in time
     │   └── DeliveryCancelledError    the delivery was cancelled on the way
     ├── WebhookVerificationError      ``.reason`` says which rule the message broke
-    └── StorageError                  the database of the inbox or the journal did not do what was asked
+    └── StorageError                  the database is unreachable, locked or full
 
-Every error answers the question that matters after a failed create, *may a courier already be on
-the way?*, with ``.outcome``. No text of an error quotes what was sent or what the server said, so
-that errors can be logged; the server's own words are in ``ApiError.message``.
+Every error has an ``.outcome``, which says what matters after a failed create: whether a courier may already be on the
+way. Error messages never quote the request or the response, so they are safe to log; the server's own text is in
+``ApiError.message``.
 """
 
 from collections.abc import Callable, Iterable
@@ -45,7 +45,7 @@ class Outcome(StrEnum):
     NOT_SENT = "not_sent"
     """No byte of the request can have reached the server."""
     REJECTED = "rejected"
-    """The server said no; nothing was done."""
+    """The server refused the request; it had no effect."""
     UNKNOWN = "unknown"
     """The request may have been carried out. Repeat it only under the same idempotency key."""
 
@@ -55,7 +55,7 @@ class Attempt:
     """One exchange with the server within a call."""
 
     status: int | None = None
-    """HTTP status of the answer; None when no answer could be read."""
+    """HTTP status of the response; None if none could be read."""
     error: str | None = None
     """What went wrong, in a few words; None when the attempt gave the call's result."""
     start: float
@@ -76,7 +76,7 @@ class KaspiDeliveryError(Exception):
     idempotency_key: str | None
     """The key under which the call may be repeated safely for 23 hours; None if it carried none."""
     retry_after: float | None
-    """Seconds to leave the API alone, where that is known (``Retry-After``)."""
+    """Seconds to wait before the next request, if the server named a time (``Retry-After``)."""
 
     def __init__(
         self,
@@ -155,16 +155,16 @@ class DeadlineExceededError(TransportError):
 
 
 class ApiError(KaspiDeliveryError):
-    """The server answered, and not with a 2xx."""
+    """The server responded with a status other than 2xx."""
 
     status: int
-    """HTTP status of the answer."""
+    """HTTP status of the response."""
     code: str | None
     """The machine-readable code of the error body, such as ``conflict``; None if there was none (Source: RF)."""
     message: str | None
     """The server's own words; may quote personal data, so it is in no text of this error (Source: RF)."""
     replayed: bool
-    """Whether the answer is an earlier one, kept under the idempotency key (Source: GS AU)."""
+    """Whether the response is an earlier one, kept under the idempotency key (Source: GS AU)."""
 
     def __init__(
         self,
@@ -193,7 +193,7 @@ class ApiError(KaspiDeliveryError):
 
 
 class BadRequestError(ApiError):
-    """400: the server found the request malformed; ``.message`` tells where."""
+    """400: the server found the request malformed; ``.message`` says where."""
 
 
 class AuthenticationError(ApiError):
@@ -209,7 +209,7 @@ class NotFoundError(ApiError):
 
 
 class ConflictError(ApiError):
-    """409: the request contradicts what the server holds. Never retried."""
+    """409: the request conflicts with the server's state. Never retried."""
 
 
 class IdempotencyConflictError(ConflictError):
@@ -219,7 +219,7 @@ class IdempotencyConflictError(ConflictError):
 class CancelNotAllowedError(ConflictError):
     """409 on cancel: the parcel has been picked up, or the key was used with another payload (Source: CD RF).
 
-    The two cannot be told apart from the answer; ``get_delivery`` shows which it is.
+    The response does not say which; ``get_delivery`` shows which it is.
     """
 
 
@@ -232,16 +232,16 @@ class ServerError(ApiError):
 
 
 class UnreadableResponseError(KaspiDeliveryError):
-    """A 2xx whose body is not what was promised. The request was most likely carried out.
+    """A 2xx response whose body does not match its schema. The request most likely took effect.
 
     Do not create the delivery anew: ask for ``.delivery_id`` where it could be found, or repeat
     the call under the same idempotency key.
     """
 
     status: int
-    """HTTP status of the answer."""
+    """HTTP status of the response."""
     body: bytes
-    """The first 64 KiB of the body as it came; may hold personal data."""
+    """The first 64 KiB of the body, unpacked if that was possible; may hold personal data."""
     delivery_id: str | None
     """The delivery's id, if one could be found in the body."""
 
@@ -255,7 +255,7 @@ class UnreadableResponseError(KaspiDeliveryError):
 
 
 class TrackingError(KaspiDeliveryError):
-    """A delivery did not come to the status that was waited for."""
+    """A delivery did not reach the status that was waited for."""
 
     delivery: Delivery | None
     """The delivery as last seen; None if it was never read."""
@@ -285,4 +285,4 @@ class WebhookVerificationError(KaspiDeliveryError):
 
 
 class StorageError(KaspiDeliveryError):
-    """The database did not do what was asked: not reachable, locked, or full. It may be mended and asked again."""
+    """The database is unreachable, locked or full. Retrying later may succeed."""

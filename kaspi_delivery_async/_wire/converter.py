@@ -186,10 +186,10 @@ def _tuple_structurer(annotation: Any, converter: Converter) -> Callable[[object
     element = element_of(annotation)
     structure_element = converter.get_structure_hook(element)
 
-    def structure_tuple(value: object, _: object) -> tuple[Any, ...]:
-        if not isinstance(value, list) or len(value) > LONGEST_LIST:
+    def structure_tuple(value: Any, _: object) -> tuple[Any, ...]:
+        if type(value) is not list or len(cast("list[object]", value)) > LONGEST_LIST:
             raise WrongTypeError("an array", value)
-        return tuple([structure_element(part, element) for part in value])
+        return tuple([structure_element(part, element) for part in cast("list[object]", value)])
 
     return structure_tuple
 

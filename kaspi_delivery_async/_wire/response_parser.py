@@ -141,7 +141,7 @@ def _api_error(
     named = f" ({code})" if code and _PRINTABLE_CODE.fullmatch(code) else ""
     client_error = HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR
     return kind(
-        f"the server answered {status}{named}: {advice}",
+        f"HTTP {status}{named}: {advice}",
         status=status,
         code=code,
         message=message,

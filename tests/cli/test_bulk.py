@@ -98,7 +98,7 @@ async def test_failures_are_summed_up_by_error(run: Run, sandbox: Sandbox, tmp_p
     assert ended.code == 1
     assert "1 rejected" in ended.out
     assert "1 failed" in ended.out
-    assert "1 x BadRequestError, for example orders.csv, line 2: create_delivery: the server answered 400" in ended.out
+    assert "1 x BadRequestError, for example orders.csv, line 2: create_delivery: HTTP 400" in ended.out
     assert "1 x InvalidRequestError, for example orders.csv, line 5: column externalOrderId: is empty" in ended.out
 
 
@@ -181,7 +181,7 @@ async def test_a_wrong_key_ends_the_run_with_its_error(
     monkeypatch.setenv("KASPI_API_KEY", "wrong")
     ended = await run("bulk", "create", orders_file, "--journal", file)
     assert ended.code == 1
-    assert "the server answered 401" in ended.err
+    assert "HTTP 401" in ended.err
     assert (await run("bulk", "status", file, "--json")).json["pending"] == 20
 
 

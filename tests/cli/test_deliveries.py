@@ -125,7 +125,7 @@ async def test_an_error_shows_neither_key_nor_personal_data(run: Run, sandbox: S
     sandbox.api_key = "another"
     ended = await run("create", order_file)
     assert ended.code == 1
-    assert ended.err.startswith("Error: create_delivery: the server answered 401")
+    assert ended.err.startswith("Error: create_delivery: HTTP 401")
     for secret in ("sandbox-key", "+7", "Satpayev", "Aigerim"):
         assert secret not in ended.err
 

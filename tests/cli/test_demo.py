@@ -127,7 +127,7 @@ async def test_an_order_that_was_refused_makes_it_fail(
     assert not await perform(speed=900, seed=0, as_json=False)
     out = capsys.readouterr().out
     assert "Not as expected:" in out
-    assert "order-1041: create_delivery: the server answered 400" in out
+    assert "order-1041: create_delivery: HTTP 400" in out
     assert "order-1041: the sandbox holds 0 deliveries for it instead of one" in out
 
 

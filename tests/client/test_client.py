@@ -96,7 +96,7 @@ async def test_a_test_webhook_is_queued(client: DeliveryClient) -> None:
 
 
 async def test_an_unknown_delivery_is_not_found(client: DeliveryClient) -> None:
-    with pytest.raises(NotFoundError, match=r"^get_delivery: the server answered 404"):
+    with pytest.raises(NotFoundError, match=r"^get_delivery: HTTP 404"):
         await client.get_delivery("dlv_unknown")
 
 

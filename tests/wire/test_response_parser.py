@@ -66,7 +66,7 @@ def test_an_error_names_the_code_and_keeps_the_servers_words_out_of_its_text() -
     with pytest.raises(ApiError) as caught:
         operations.get_delivery("dlv_1").parse(400, {"Retry-After": "3"}, body)
     error = caught.value
-    assert str(error).startswith("get_delivery: the server answered 400 (bad_request): ")
+    assert str(error).startswith("get_delivery: HTTP 400 (bad_request): ")
     assert "701" not in str(error)
     assert (error.code, error.message) == ("bad_request", "phone +7 701 555 4433 is wrong")
     assert error.retry_after == 3
@@ -83,11 +83,11 @@ def test_an_error_names_the_code_and_keeps_the_servers_words_out_of_its_text() -
     ids=["get", "cancel", "create", "test webhook"],
 )
 def test_a_404_speaks_of_a_delivery_only_where_one_was_named(operation: Operation[object], advice: str) -> None:
-    with pytest.raises(NotFoundError, match=f"^{operation.name}: the server answered 404: .*{advice}"):
+    with pytest.raises(NotFoundError, match=f"^{operation.name}: HTTP 404: .*{advice}"):
         operation.parse(404, {}, b"<html>")
 
 
 @pytest.mark.parametrize("code", ['"a b"', '"<script>"', '""', "7", "null", '"' + "x" * 65 + '"'])
 def test_a_code_that_is_none_is_not_shown(code: str) -> None:
-    with pytest.raises(ApiError, match=r"^get_delivery: the server answered 400: "):
+    with pytest.raises(ApiError, match=r"^get_delivery: HTTP 400: "):
         operations.get_delivery("dlv_1").parse(400, {}, b'{"code": %s}' % code.encode())
