@@ -59,8 +59,9 @@ Play = Callable[[Exchange], Awaitable[None]]
 class RawServer:
     """Plays its script, one play a request, the last one for ever."""
 
-    def __init__(self, script: Iterable[Play], *, ssl: SSLContext | None = None) -> None:
+    def __init__(self, script: Iterable[Play], *, ssl: SSLContext | None = None, port: int = 0) -> None:
         self._ssl = ssl
+        self._port = port
         *plays, last = script
         self._script: Iterator[Play] = chain(plays, repeat(last))
         self.requests: list[Request] = []
@@ -69,7 +70,7 @@ class RawServer:
         self._handlers: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0, ssl=self._ssl)
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", self._port, ssl=self._ssl)
         self.port: int = self._server.sockets[0].getsockname()[1]
         self.base_url = f"{'http' if self._ssl is None else 'https'}://127.0.0.1:{self.port}"
         return self
