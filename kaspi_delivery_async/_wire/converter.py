@@ -187,9 +187,10 @@ def _tuple_structurer(annotation: Any, converter: Converter) -> Callable[[object
     structure_element = converter.get_structure_hook(element)
 
     def structure_tuple(value: Any, _: object) -> tuple[Any, ...]:
-        if type(value) is not list or len(cast("list[object]", value)) > LONGEST_LIST:
+        elements: list[object] = value
+        if type(elements) is not list or len(elements) > LONGEST_LIST:
             raise WrongTypeError("an array", value)
-        return tuple([structure_element(part, element) for part in cast("list[object]", value)])
+        return tuple([structure_element(part, element) for part in elements])
 
     return structure_tuple
 
