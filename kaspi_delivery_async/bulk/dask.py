@@ -8,9 +8,11 @@ import logging
 import os
 import pickle
 import signal
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from kaspi_delivery_async._database.location import parse_location
 from kaspi_delivery_async._extras import missing_extra
 from kaspi_delivery_async.bulk.chunks import run_chunk
 from kaspi_delivery_async.errors import ConfigurationError, KaspiDeliveryError, Outcome
@@ -22,7 +24,10 @@ if TYPE_CHECKING:
     from kaspi_delivery_async.bulk.results import Paused, Result
 
 CONNECTION_TIMEOUT = 10.0
-"""Seconds for a scheduler to answer, and for a worker to be there."""
+"""Seconds for a scheduler to respond, and for a worker to be there."""
+
+STOP_TIMEOUT = 40.0
+"""Seconds to wait for the orders in flight on the workers when a run is stopped: a call takes 30 at most."""
 
 
 class DaskExecutor:
@@ -88,6 +93,12 @@ class DaskExecutor:
 
     async def run(self, job: Job, chunk: Chunk, *, on_pause: OnPause | None) -> list[Result]:
         """See `Executor.run`."""
+        is_file = isinstance(parse_location(job.journal), Path)
+        if self._address is not None and is_file and not Path(job.journal.removeprefix("sqlite:///")).is_absolute():
+            raise ConfigurationError(
+                f"the journal {job.journal} is a relative path, which each machine would look up in a directory of its "
+                "own; several machines need a PostgreSQL URL"
+            )
         if on_pause is not None:
 
             def hear(event: tuple[float, bytes]) -> None:
@@ -100,7 +111,9 @@ class DaskExecutor:
             return await future  # type: ignore[no-any-return]
         except asyncio.CancelledError:
             await future.cancel()  # Dask does not stop what has begun, it only begins no more
-            await self._client.run(_stop, key, on_error="ignore")
+            with suppress(TimeoutError):  # a worker that does not respond: its lease on the journal runs out by itself
+                async with asyncio.timeout(STOP_TIMEOUT):
+                    await self._client.run(_stop, key, on_error="ignore")
             raise
         except _distributed().KilledWorker as error:
             raise KaspiDeliveryError(

@@ -136,6 +136,13 @@ async def test_a_scheduler_that_is_not_there(monkeypatch: pytest.MonkeyPatch) ->
         await DaskExecutor("tcp://127.0.0.1:9").__aenter__()
 
 
+@pytest.mark.parametrize("journal", ["run.sqlite", "sqlite:///run.sqlite"])
+async def test_a_relative_path_for_a_journal_is_refused_on_a_cluster_of_others(journal: str) -> None:
+    job = Job(base_url="https://x", journal=journal, concurrency=1, rate=None, run_id="r")
+    with pytest.raises(ConfigurationError, match="is a relative path"):
+        await DaskExecutor("tcp://127.0.0.1:9").run(job, Chunk(number=0, lines=()), on_pause=None)
+
+
 async def test_a_chunk_whose_workers_are_lost_again_and_again(tmp_path: Path) -> None:
     """Dask gives such a task up; the error says what that means for the orders."""
 

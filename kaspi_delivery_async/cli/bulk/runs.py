@@ -74,6 +74,7 @@ async def create_on_dask(
                     concurrency=settings.concurrency,
                     rate=settings.rate,
                     on_pause=report.announce,
+                    stop=stop,
                 )
             )
 
