@@ -116,7 +116,7 @@ async def test_an_api_that_is_not_there_fails_orders_that_a_later_run_sends(loca
 
 async def test_a_long_pause_fails_no_order_and_is_told_once(journal: Journal, sandbox: Sandbox) -> None:
     """The API wants more rest than a call has time: the run rests, and sends the same orders again."""
-    sandbox.faults.add("create:429:retry-after=1:count=3")
+    sandbox.faults.add("create:429:retry-after=1:count=1")
     pauses: list[Paused] = []
     short = Timeout(attempt=0.9, total=0.9)
     async with DeliveryClient(sandbox.api_key, base_url=sandbox.base_url, timeout=short) as client:

@@ -225,7 +225,7 @@ def entries(*, after: str, limit: int) -> Executable:
     return _entries().where(_row.key > after).order_by(_row.key).limit(limit)
 
 
-def _entries() -> Select[Any]:
+def _entries() -> Select[*tuple[Any, ...]]:
     return select(
         _row.key,
         _row.order_id,

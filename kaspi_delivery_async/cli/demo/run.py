@@ -82,7 +82,7 @@ async def _perform(*, speed: float, seed: int, as_json: bool) -> bool:
 
     async with inbox, serve_on_loopback(aiohttp_handler(receive)) as url:
         sandbox.webhook_url = url
-        async with sandbox, DeliveryClient(sandbox.api_key, base_url=sandbox.base_url) as client:
+        async with sandbox, DeliveryClient(sandbox.api_key, base_url=sandbox.base_url, instrumentation=()) as client:
             patience = sum(longest for _, longest in JOURNEY.legs().values()) / speed + _PATIENCE
             work = asyncio.create_task(_deliver_all(client, board, hub, patience=patience))
             try:
