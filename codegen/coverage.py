@@ -36,7 +36,7 @@ def gaps(description: Mapping[str, Any], layer: Layer) -> Iterator[str]:
             yield f"DeliveryStatus {status}: has no place among the statuses; it belongs in {PACKAGE}/status.py"
     for event in schemas.get("WebhookEventType", {}).get("enum", ()):
         if event.removeprefix("delivery.") not in layer.statuses:
-            yield f"WebhookEventType {event}: tells of a status without a place; it belongs in {PACKAGE}/status.py"
+            yield f"WebhookEventType {event}: reports a status without a rank; add it to {PACKAGE}/status.py"
 
 
 def _operation_gaps(name: str, method: str, path: str, layer: Layer) -> Iterator[str]:

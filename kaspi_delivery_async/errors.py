@@ -186,7 +186,7 @@ class ApiError(KaspiDeliveryError):
 
     def __str__(self) -> str:
         text = super().__str__()
-        # Taken by itself, a refusal invites to try anew under another key, which could order a second courier.
+        # Taken by itself, a refusal invites another try under another key, which could order a second courier.
         if 400 <= self.status < 500 and self.outcome is Outcome.UNKNOWN and self.idempotency_key is not None:
             text += "; but an earlier attempt may be at work or done: repeat it under its idempotency key, no other"
         return text
@@ -234,7 +234,7 @@ class ServerError(ApiError):
 class UnreadableResponseError(KaspiDeliveryError):
     """A 2xx response whose body does not match its schema. The request most likely took effect.
 
-    Do not create the delivery anew: ask for ``.delivery_id`` where it could be found, or repeat
+    Do not create the delivery again under another key: fetch ``.delivery_id`` where it could be found, or retry
     the call under the same idempotency key.
     """
 

@@ -83,7 +83,7 @@ def client_of(server: RawServer, *instrumentation: Instrumentation) -> DeliveryC
     return DeliveryClient("key", base_url=server.base_url, instrumentation=instrumentation)
 
 
-async def test_hooks_hear_of_a_call_in_order() -> None:
+async def test_hooks_are_called_in_order() -> None:
     recorder = Recorder()
     async with RawServer(FAILS_ONCE) as server, client_of(server, recorder) as client:
         await client.create_delivery(order())
@@ -100,7 +100,7 @@ async def test_hooks_hear_of_a_call_in_order() -> None:
     assert ended.duration == pytest.approx(wait.seconds, abs=0.1)
 
 
-async def test_hooks_hear_of_a_failure_and_its_outcome() -> None:
+async def test_hooks_receive_a_failure_and_its_outcome() -> None:
     recorder = Recorder()
     async with RawServer([server_scripts.close_after_request]) as server, client_of(server, recorder) as client:
         with pytest.raises(Exception, match="the connection was lost"):
@@ -110,7 +110,7 @@ async def test_hooks_hear_of_a_failure_and_its_outcome() -> None:
     assert (ended.error, ended.outcome) == ("TransportError", "unknown")
 
 
-async def test_hooks_hear_of_a_cancelled_call() -> None:
+async def test_hooks_are_called_for_a_cancelled_call() -> None:
     recorder = Recorder()
     async with RawServer([server_scripts.stall]) as server, client_of(server, recorder) as client:
         call = asyncio.create_task(client.get_delivery("dlv_1"))
@@ -131,7 +131,7 @@ async def test_a_broken_hook_changes_nothing(caplog: pytest.LogCaptureFixture) -
     assert {record.message for record in caplog.records} == {"an instrumentation hook failed"}
 
 
-async def test_the_log_tells_of_attempts_retries_and_failures(caplog: pytest.LogCaptureFixture) -> None:
+async def test_the_log_has_attempts_retries_and_failures(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG, logger="kaspi_delivery_async")
     async with (
         RawServer([server_scripts.answer(503, b"{}")]) as server,

@@ -34,7 +34,7 @@ DOCUMENTED_ANSWER = b"""{
 }"""
 
 
-def test_the_documented_answer_is_read() -> None:
+def test_the_documented_response_is_read() -> None:
     assert from_json(DeliveryCreated, DOCUMENTED_ANSWER) == DeliveryCreated(
         delivery_id="dlv_01hfz18tnb7tqw",
         status=DeliveryStatus.CREATED,
@@ -46,7 +46,7 @@ def test_the_documented_answer_is_read() -> None:
     )
 
 
-def test_only_id_and_status_are_required_of_an_answer() -> None:
+def test_only_id_and_status_are_required_of_a_response() -> None:
     assert from_json(Delivery, '{"deliveryId": "d", "status": "created", "eta": null, "new": {}}') == Delivery(
         delivery_id="d", status=DeliveryStatus.CREATED
     )
@@ -173,7 +173,7 @@ def test_an_integer_of_64_bits_is_written(value: int) -> None:
     [(b"\xff\xfe{\x00}\x00", 1), ('{"address": "Алматы"}'.encode("cp1251"), 14)],
     ids=["utf-16", "1251"],
 )
-def test_bytes_of_another_encoding_are_told_apart_from_bad_json(text: bytes, byte: int) -> None:
+def test_bytes_of_another_encoding_are_not_reported_as_bad_json(text: bytes, byte: int) -> None:
     with pytest.raises(InvalidRequestError, match=rf"not UTF-8 text \(byte {byte}\)$"):
         from_json(Delivery, text)
 

@@ -77,7 +77,7 @@ def test_what_is_not_a_string_is_refused(value: Any) -> None:
         Colour(value)
 
 
-def test_the_repr_tells_members_and_unknown_values_apart() -> None:
+def test_the_repr_distinguishes_members_and_unknown_values() -> None:
     assert repr(Colour.RED) == "<Colour.RED: 'red'>"
     assert repr(Colour("mauve")) == "<Colour: 'mauve', unknown>"
 

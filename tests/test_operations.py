@@ -142,7 +142,7 @@ def test_a_repr_shows_neither_body_nor_headers() -> None:
     assert "Satpayev" not in repr(operations.create_delivery(order()))
 
 
-def test_an_answer_is_read_without_any_client() -> None:
+def test_a_response_is_read_without_any_client() -> None:
     operation = operations.get_delivery("dlv_1")
     delivery = operation.parse(200, {}, b'{"deliveryId": "dlv_1", "status": "delivered"}')
     assert delivery == Delivery(delivery_id="dlv_1", status=delivery.status)

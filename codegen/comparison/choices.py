@@ -60,7 +60,7 @@ def _only(one: Shape, other: Shape, left: Sequence[Shape], right: Sequence[Shape
 
 
 def _tags(shape: Shape) -> dict[str, object]:
-    """Return the required fields of an object that have a value given, by which it can be told from others."""
+    """Return the required fields of an object that have a value given, which distinguish it from other choices."""
     required = shape.keywords.get("required", [])
     fields = shape.keywords.get("properties", {})
     given = {name: part for name, part in fields.items() if name in required and isinstance(part, dict)}

@@ -1,4 +1,4 @@
-"""Compares how two unions tell their choices apart by a field."""
+"""Compares the discriminators of two unions: the fields that identify their choices."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any

@@ -1,4 +1,4 @@
-"""Tells what two descriptions differ in, for people and for machines."""
+"""Reports the differences of two descriptions, for people and for machines."""
 
 import json
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from codegen.comparison.rules import BREAKING, Impact
 
 
 def is_breaking(changes: Sequence[Change]) -> bool:
-    """Tell whether any change breaks callers or the wire."""
+    """Return whether any change breaks callers or the wire."""
     return any(change.impacts & BREAKING for change in changes)
 
 

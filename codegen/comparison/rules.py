@@ -106,9 +106,9 @@ TABLE: Mapping[str, Mapping[str, Rule]] = {
         "choices-renotated": _both(
             "`anyOf` and `oneOf` took each other's place, over choices that never overlap", TEXT
         ),
-        "discriminator-added": _both("the choices of a union are now told apart by a field", NEW),
-        "discriminator-removed": Rule("no field tells the choices of a union apart any more", NEW, BREAKING),
-        "discriminator-changed": _both("the choices of a union are told apart by another field", BREAKING),
+        "discriminator-added": _both("the choices of a union are now identified by a field", NEW),
+        "discriminator-removed": Rule("no field identifies the choices of a union any more", NEW, BREAKING),
+        "discriminator-changed": _both("the choices of a union are identified by another field", BREAKING),
         "discriminator-value-added": Rule("there is one more value that names a choice of a union", NEW, BREAKING),
         "discriminator-value-removed": Rule("a value no longer names a choice of a union", BREAKING, NEW),
         "discriminator-value-changed": _both("a value names another choice of a union", BREAKING),

@@ -51,7 +51,7 @@ def _importable(schemas: Mapping[str, Any]) -> str:
 
 
 def _is_recursive(schemas: Mapping[str, Any]) -> bool:
-    """Tell whether a schema can be reached from itself: whether some are left after taking away leaf by leaf."""
+    """Return whether a schema refers to itself, directly or through others: some remain when leaves are removed."""
     left = {
         name: {holder["$ref"].removeprefix(SCHEMAS) for _, holder in references(schema)}
         for name, schema in schemas.items()

@@ -185,7 +185,7 @@ class FreshConnector(aiohttp.TCPConnector):
         self._close()
 
     def renew(self, *, older_than: float = 0.0) -> None:
-        """Use no connection that was opened more than ``older_than`` seconds ago, and look the host name up anew."""
+        """Use no connection that was opened more than ``older_than`` seconds ago, and look the host name up again."""
         self._opened_after = max(self._opened_after, asyncio.get_running_loop().time() - older_than)
         self.clear_dns_cache()
 

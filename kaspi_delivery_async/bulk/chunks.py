@@ -102,7 +102,7 @@ async def create_deliveries_on(
     """Create a delivery for each order on the workers of ``executor``, and yield the results, chunk by chunk.
 
     It behaves as `create_deliveries` does. Whatever ends the run early, an error of a chunk, of the executor or of
-    the input, the orders in flight end, and what the journal holds of the chunks under way is yielded before the
+    the input, the orders in flight end, and what the journal holds of the chunks in progress is yielded before the
     error is raised. The same call resumes the run.
 
     Args:
@@ -145,7 +145,7 @@ async def create_deliveries_on(
 
 
 class _Spread:
-    """Chunks under way on an executor."""
+    """Chunks in progress on an executor."""
 
     failure: BaseException | None = None
     """The error that ended the run early."""

@@ -34,7 +34,7 @@ class DaskExecutor:
     """Has chunks run by Dask workers; use it as an asynchronous context manager.
 
     A chunk whose worker is lost is run again by another one. Orders, and the journal's location,
-    travel through the scheduler: secure an external cluster with TLS, as Dask's documentation tells.
+    travel through the scheduler: secure an external cluster with TLS, as Dask's documentation describes.
     """
 
     workers: int
@@ -78,7 +78,7 @@ class DaskExecutor:
                 await self._client.wait_for_workers(1, timeout=CONNECTION_TIMEOUT)
             except (OSError, ValueError) as error:
                 raise ConfigurationError(
-                    f"no Dask scheduler with a worker answers at {self._address}: {type(error).__name__}; start one by "
+                    f"no Dask scheduler with a worker responds at {self._address}: {type(error).__name__}; start one by "
                     "`dask scheduler` and `dask worker`, or leave the address out for a cluster on this machine"
                 ) from error
             self.workers = len(await self._client.nthreads())
@@ -101,10 +101,10 @@ class DaskExecutor:
             )
         if on_pause is not None:
 
-            def hear(event: tuple[float, bytes]) -> None:
+            def pause(event: tuple[float, bytes]) -> None:
                 on_pause(pickle.loads(event[1]))  # noqa: S301 - as Dask itself does with results
 
-            self._client.subscribe_topic(job.run_id, hear)
+            self._client.subscribe_topic(job.run_id, pause)
         key = f"kaspi-delivery-{job.run_id}-{chunk.number}"
         future = self._client.submit(_run_named, key, job, chunk, key=key, pure=False)
         try:
@@ -124,7 +124,7 @@ class DaskExecutor:
 
 
 def dask_setup(_worker: object) -> None:
-    """Let a worker of our own cluster live through Ctrl-C: a terminal tells every process, and the run ends its work.
+    """Let a worker of our own cluster live through Ctrl-C: a terminal interrupts every process, and the run ends its work.
 
     Dask calls it in each worker process, as this module is its preload.
     """

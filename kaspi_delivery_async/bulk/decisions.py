@@ -89,7 +89,7 @@ class Known:
 def next_step(order: Order, known: Known | None, *, run_id: str, account: str | None, now: float) -> Step:
     """Decide what to do about an order that the passage ``run_id`` through an input meets at ``now``, in Unix seconds.
 
-    Lines that repeat an order of the same passage wait until it has ended, so that they can be told its result.
+    Lines that repeat an order of the same passage wait until it has ended, so that they are reported with its result.
     """
     if known is None:
         return Step.SEND

@@ -250,12 +250,12 @@ class _Run:
             await earlier.wait()
         ended = self._in_hand[order.key] = asyncio.Event()
         try:
-            return await self._bring_to_an_end(order)
+            return await self._finish_order(order)
         finally:
             del self._in_hand[order.key]
             ended.set()
 
-    async def _bring_to_an_end(self, order: Order) -> Result | None:
+    async def _finish_order(self, order: Order) -> Result | None:
         calls = turns = others_ended = 0
         waited = 0.0
         update: OrderUpdate | None = None

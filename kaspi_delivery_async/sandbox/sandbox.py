@@ -26,10 +26,10 @@ from kaspi_delivery_async.sandbox.state.idempotency_keys import KeyMemory
 from kaspi_delivery_async.sandbox.state.logs import Log, RecordedRequest, WebhookAttempt
 from kaspi_delivery_async.sandbox.state.records import DeliveryRecord
 from kaspi_delivery_async.sandbox.state.storage import SqliteStorage, Storage
-from kaspi_delivery_async.sandbox.webhooks.message import ANSWER_LIMIT
+from kaspi_delivery_async.sandbox.webhooks.message import RESPONSE_LIMIT
 from kaspi_delivery_async.sandbox.webhooks.sender import Registration, WebhookSender
 
-_GRACE = 0.05  # seconds for responses under way when the sandbox stops; none of them takes that long
+_GRACE = 0.05  # seconds for responses in progress when the sandbox stops; none of them takes that long
 
 
 class Sandbox:
@@ -79,7 +79,7 @@ class Sandbox:
         port: int = 0,
         allowed_hosts: Iterable[str] = (),
         state_file: str | Path | None = None,
-        answer_limit: float = ANSWER_LIMIT,
+        answer_limit: float = RESPONSE_LIMIT,
         keep: int = 100_000,
         remote_control: bool = False,
         self_signed_receiver: bool = False,
@@ -102,7 +102,7 @@ class Sandbox:
             allowed_hosts: Names by which programs may call the sandbox, beside ``localhost`` and its addresses.
             state_file: An SQLite file that keeps deliveries, keys, pending webhooks and the time over restarts.
             answer_limit: Seconds of the event loop's time that a webhook receiver has.
-            keep: How many requests and webhook attempts are remembered, each; 64 MiB of them at the most.
+            keep: How many requests and webhook attempts are remembered, each; at most 64 MiB of them.
             remote_control: Whether other machines may use the control API.
             self_signed_receiver: Whether the certificate of an https receiver is taken without verification.
             assumptions: How to behave where no page of the vendor says so.
@@ -137,7 +137,7 @@ class Sandbox:
         self._keys = KeyMemory()
         self._sender = WebhookSender(
             registration=self._registration, clock=self.clock, faults=self.faults, log=self.webhook_attempts,
-            storage=self._storage, answer_limit=answer_limit, self_signed=self_signed_receiver,
+            storage=self._storage, response_limit=answer_limit, self_signed=self_signed_receiver,
         )  # fmt: skip
         self._service = DeliveryService(
             seed=self.seed, clock=self.clock, journey=journey, storage=self._storage, publish=self._sender.publish
@@ -261,7 +261,7 @@ class Sandbox:
         await self._sender.drain(event.delivery_id)
 
     async def drain_webhooks(self) -> None:
-        """Wait for the webhook attempts that are under way. Those that wait for their time are not waited for."""
+        """Wait for the webhook attempts in flight. Those that wait for their time are not waited for."""
         await self._sender.drain()
 
     async def reset(self) -> None:

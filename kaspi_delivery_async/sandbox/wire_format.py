@@ -51,7 +51,7 @@ def canonical(value: object) -> bytes:
 def dumps_irregularly(value: object, *, seed: str) -> bytes:
     """Write a value as JSON that no other writer gives back byte for byte: blanks and escapes come and go.
 
-    A receiver that checks a signature must do so over the bytes that came. One that parses them and writes them anew
+    A receiver that checks a signature must do so over the bytes that came. One that parses them and writes them again
     finds out here.
     """
     return _irregular(value, random.Random(seed)).encode()

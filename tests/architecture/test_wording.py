@@ -5,8 +5,6 @@ import pytest
 from tests.architecture.wording import Wordlist
 
 WORDLIST = Wordlist.parse("""
-pending = ["docs/old"]
-
 [words]
 "tells?|told" = "say, return"
 
@@ -51,7 +49,3 @@ def test_an_exemption_that_no_line_needs_is_reported() -> None:
     problems = list(WORDLIST.problems([("docs/exempt.md", "The opera is Tosca.")]))
 
     assert problems == ["wording.toml: no line needs the exemption docs/exempt.md: 'William Tell'"]
-
-
-def test_what_is_not_yet_mended_may_keep_its_words() -> None:
-    assert list(WORDLIST.problems([EXEMPT_LINE, ("docs/old/page.md", "It tells.")])) == []

@@ -1,6 +1,6 @@
 """Wording check: finds the words that wording.toml replaces by better ones; ``python -m tests.architecture.wording``.
 
-It stands beside its test because both belong to the repository and not to the package. Of files below ``tests`` it
+It is beside its test because both belong to the repository and not to the package. Of files below ``tests`` it
 reads the names of the tests only, of all others every line.
 """
 
@@ -30,23 +30,19 @@ class Wordlist(NamedTuple):
 
     words: Mapping[re.Pattern[str], str]
     exempt: Sequence[Exemption]
-    pending: Sequence[str]
-    """Files and folders that were written before the list and are not mended yet."""
 
     @classmethod
     def parse(cls, text: str) -> Self:
         """Read a word list as TOML."""
         table = tomllib.loads(text)
         words = {re.compile(rf"\b(?:{word})\b", re.IGNORECASE): better for word, better in table["words"].items()}
-        return cls(words, [Exemption(**entry) for entry in table.get("exempt", [])], table.get("pending", []))
+        return cls(words, [Exemption(**entry) for entry in table.get("exempt", [])])
 
     def problems(self, files: Iterable[tuple[str, str]]) -> Iterator[str]:
         """Report each word of the list in these files (path, text), and each exemption that no line uses."""
         unused = set(self.exempt)
         for path, text in files:
             for number, line in enumerate(text.splitlines(), 1):
-                if path.startswith(tuple(self.pending)):
-                    break
                 if path.startswith("tests/") and not re.match(r"\s*(async )?def test_", line):
                     continue
                 found = [

@@ -96,7 +96,7 @@ async def test_cancelling_lets_the_orders_in_flight_end(
     assert left["created"] == len(sandbox.deliveries) == sandbox.requests.total < 250
 
 
-async def test_a_pause_on_a_worker_is_told_where_the_run_was_started(
+async def test_a_pause_on_a_worker_is_reported_where_the_run_was_started(
     file: str, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("KASPI_API_KEY", sandbox.api_key)

@@ -194,12 +194,12 @@ def test_a_status_that_refuses_the_request_and_not_the_order_is_not_final(
     assert (update.state, update.again, update.pause, update.ends_run) == (state, False, 5.0, False)
 
 
-def test_a_call_that_timed_out_after_sending_is_unanswered() -> None:
+def test_a_call_that_timed_out_after_sending_stays_open() -> None:
     TIMED_OUT.attempts = ()
     assert update_after_error(TIMED_OUT, may_have_arrived=False).state is OrderState.SENT
 
 
-def test_the_id_in_an_unreadable_answer_is_kept() -> None:
+def test_the_id_in_an_unreadable_response_is_kept() -> None:
     assert update_after_error(UNREADABLE, may_have_arrived=False).delivery_id == "dlv_1"
 
 

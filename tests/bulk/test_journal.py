@@ -146,7 +146,7 @@ async def test_what_was_never_sent_has_no_age(location: str) -> None:
             assert states(await run(client, journal.unfinished(), journal)) == {"created": 2}
 
 
-async def test_a_webhook_settles_an_order_in_doubt(
+async def test_a_webhook_confirms_an_order_in_doubt(
     location: str, client: DeliveryClient, sandbox: Sandbox, tmp_path: Path
 ) -> None:
     """Through the inbox, verified: the sandbox's own event, sent when the delivery moves on."""
@@ -182,7 +182,9 @@ async def test_a_webhook_settles_an_order_in_doubt(
         assert states(await run(client, orders(2), journal)) == {"in_doubt": 1, "created": 1}
 
 
-async def test_a_webhook_settles_what_is_unanswered(location: str, client: DeliveryClient, sandbox: Sandbox) -> None:
+async def test_a_webhook_confirms_an_order_without_a_response(
+    location: str, client: DeliveryClient, sandbox: Sandbox
+) -> None:
     await leave_unanswered(location, client, sandbox, WallClock())
     async with Journal(location) as journal:
         assert await journal.confirm(event("order-0"))
@@ -191,12 +193,12 @@ async def test_a_webhook_settles_what_is_unanswered(location: str, client: Deliv
 
 
 @pytest.mark.parametrize("order_id", [None, "", "order-77"])
-async def test_a_webhook_of_another_order_settles_nothing(journal: Journal, order_id: str | None) -> None:
+async def test_a_webhook_of_another_order_confirms_nothing(journal: Journal, order_id: str | None) -> None:
     assert not await journal.confirm(event(order_id))
     assert await counts(journal) == {}
 
 
-async def test_an_answer_that_comes_after_the_webhook_adds_what_it_knows(
+async def test_a_response_after_the_webhook_adds_its_details(
     location: str, client: DeliveryClient, sandbox: Sandbox
 ) -> None:
     sandbox.faults.add("create:latency:seconds=0.2")
@@ -210,7 +212,7 @@ async def test_an_answer_that_comes_after_the_webhook_adds_what_it_knows(
         assert entry.tracking_url == result.tracking_url is not None
 
 
-async def test_a_lost_answer_takes_back_no_webhook(location: str, client: DeliveryClient, sandbox: Sandbox) -> None:
+async def test_a_lost_response_takes_back_no_webhook(location: str, client: DeliveryClient, sandbox: Sandbox) -> None:
     sandbox.faults.add("create:latency:seconds=0.2")
     hasty = client.with_options(retry=ONE_ATTEMPT, timeout=Timeout(attempt=0.1, total=0.1))
     async with Journal(location) as journal:

@@ -201,7 +201,7 @@ async def test_an_order_that_may_have_arrived_under_another_api_key_is_not_sent_
 
 @pytest.mark.parametrize("gap", [0, 600])
 @pytest.mark.parametrize("changed_line_first", [True, False])
-async def test_who_repeats_an_order_with_other_content_is_told_what_was_made_of_it(
+async def test_a_repeated_order_with_other_content_is_reported_with_the_delivery_made(
     file: str, client: DeliveryClient, sandbox: Sandbox, *, gap: int, changed_line_first: bool
 ) -> None:
     """In one group of claims, and far apart."""
@@ -222,7 +222,7 @@ async def test_who_repeats_an_order_with_other_content_is_told_what_was_made_of_
     assert sandbox.requests.total == gap + 1
 
 
-async def test_a_repetition_in_the_same_run_is_told_the_delivery(
+async def test_a_repetition_in_the_same_run_is_reported_with_the_delivery(
     file: str, client: DeliveryClient, sandbox: Sandbox
 ) -> None:
     sandbox.faults.add("create:latency:seconds=0.1")

@@ -43,7 +43,9 @@ async def test_a_second_run_sends_nothing(client: DeliveryClient, sandbox: Sandb
     assert {attrs.evolve(result, known=True) for result in first} == set(second)
 
 
-async def test_lost_answers_are_asked_for_again(client: DeliveryClient, sandbox: Sandbox, journal: Journal) -> None:
+async def test_orders_whose_response_was_lost_are_sent_again(
+    client: DeliveryClient, sandbox: Sandbox, journal: Journal
+) -> None:
     sandbox.faults.add("create:commit-then-drop:0.3")
     patient = client.with_options(retry=RetryPolicy(max_attempts=20, base=0.001, cap=0.001))
     results = await run(patient, orders(100), journal)
@@ -89,7 +91,7 @@ async def test_a_refused_order_stops_no_other(client: DeliveryClient, sandbox: S
     assert "400" in str(refused.error)
 
 
-async def test_unanswered_orders_are_asked_for_under_the_same_key(
+async def test_open_orders_are_sent_again_under_the_same_key(
     client: DeliveryClient, sandbox: Sandbox, journal: Journal
 ) -> None:
     sandbox.faults.add("create:commit-then-drop")
@@ -114,7 +116,7 @@ async def test_an_api_that_is_not_there_fails_orders_that_a_later_run_sends(loca
             assert made(sandbox) == once(3)
 
 
-async def test_a_long_pause_fails_no_order_and_is_told_once(journal: Journal, sandbox: Sandbox) -> None:
+async def test_a_long_pause_fails_no_order_and_is_reported_once(journal: Journal, sandbox: Sandbox) -> None:
     """The API wants more rest than a call has time: the run rests, and sends the same orders again."""
     sandbox.faults.add("create:429:retry-after=1:count=1")
     pauses: list[Paused] = []

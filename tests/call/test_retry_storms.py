@@ -34,7 +34,7 @@ async def create_all(client: DeliveryClient, count: int, *, concurrency: int) ->
 
 
 @pytest.mark.looptime
-async def test_lost_answers_create_nothing_twice() -> None:
+async def test_lost_responses_create_nothing_twice() -> None:
     """10,000 creates at concurrency 100, of which one in twenty is carried out and its answer lost."""
     faults = ["create:commit-then-drop:0.05"]
     async with (
@@ -111,7 +111,7 @@ async def test_a_refused_call_goes_before_those_that_never_tried() -> None:
 
 
 @pytest.mark.looptime
-async def test_a_pause_that_outlasts_the_call_is_told_at_once() -> None:
+async def test_a_pause_that_outlasts_the_call_is_raised_at_once() -> None:
     """Neither the refused call, nor those in the queue, nor those that come later wait in vain."""
     pause = server_scripts.answer(429, b"{}", "Retry-After: 60")
     async with RawServer([pause]) as server:

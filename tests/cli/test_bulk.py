@@ -102,7 +102,7 @@ async def test_failures_are_summed_up_by_error(run: Run, sandbox: Sandbox, tmp_p
     assert "1 x InvalidRequestError, for example orders.csv, line 5: column externalOrderId: is empty" in ended.out
 
 
-async def test_unanswered_orders_are_told_by_the_exit_code_and_resumed(
+async def test_open_orders_have_an_exit_code_and_are_resumed(
     run: Run,
     sandbox: Sandbox,
     orders_file: str,
@@ -140,7 +140,7 @@ async def test_an_empty_journal_has_a_status(run: Run, file: str, tmp_path: Path
     assert "no orders" in (await run("bulk", "status", file)).out
 
 
-async def test_a_pause_is_told(run: Run, sandbox: Sandbox, orders_file: str, file: str) -> None:
+async def test_a_pause_is_reported(run: Run, sandbox: Sandbox, orders_file: str, file: str) -> None:
     """A pause longer than a call: the process waits, says so, and ends gently when it is asked to."""
     sandbox.faults.add("create:429:retry-after=3600")
     for options, told in ((["--json"], b'"event":"paused"'), ([], b"Rate limited: resuming in ")):
@@ -377,7 +377,7 @@ async def test_a_terminal_is_shown_progress(
     assert "100%" in ended.err
 
 
-async def test_a_pause_on_dask_is_told(sandbox: Sandbox, orders_file: str, file: str) -> None:
+async def test_a_pause_on_dask_is_reported(sandbox: Sandbox, orders_file: str, file: str) -> None:
     pytest.importorskip("distributed")
     sandbox.faults.add("create:429:retry-after=3600")
     process = await asyncio.create_subprocess_exec(

@@ -86,7 +86,7 @@ async def test_a_wrong_key(run: Run, sandbox: Sandbox) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fault", "told"),
+    ("fault", "expected"),
     [
         ("get:status:status=403", "disabled"),
         ("get:status:status=429:retry-after=7", "check again in 7 s"),
@@ -95,12 +95,12 @@ async def test_a_wrong_key(run: Run, sandbox: Sandbox) -> None:
         ("get:status:status=400", "check the base URL"),
     ],
 )
-async def test_a_response_of_a_server_in_trouble(run: Run, sandbox: Sandbox, fault: str, told: str) -> None:
+async def test_a_response_of_a_server_in_trouble(run: Run, sandbox: Sandbox, fault: str, expected: str) -> None:
     sandbox.faults.add(fault)
     ended = await run("check", "--json")
     assert ended.code == 1
     assert results(ended) == dict.fromkeys(CHECKS, "ok") | {"key": "failed", "webhooks": "skipped"}
-    assert told in detail(ended, "key")
+    assert expected in detail(ended, "key")
     assert sandbox.requests.total == 1
 
 
@@ -207,14 +207,16 @@ async def test_settings_that_make_no_sense_leave_the_secret_to_be_checked(
     assert "all 2 secrets" in detail(ended, "webhooks")
 
 
-@pytest.mark.parametrize(("secret", "told"), [("good,", "empty between its commas"), ("\udcff", "no valid Unicode")])
+@pytest.mark.parametrize(
+    ("secret", "expected"), [("good,", "empty between its commas"), ("\udcff", "no valid Unicode")]
+)
 async def test_a_webhook_secret_that_is_none(
-    run: Run, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, secret: str, told: str
+    run: Run, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, secret: str, expected: str
 ) -> None:
     monkeypatch.setenv("KASPI_WEBHOOK_SECRET", secret)
     ended = await run("check", "--json")
     assert (ended.code, results(ended)["webhooks"]) == (2, "failed")
-    assert told in detail(ended, "webhooks")
+    assert expected in detail(ended, "webhooks")
 
 
 async def test_the_first_failure_chooses_the_exit_code(
@@ -244,7 +246,7 @@ def test_how_far_a_clock_may_be_off(ahead: float, result: str) -> None:
 
 
 @given(st.text())
-def test_a_date_that_is_none_tells_nothing(date: str) -> None:
+def test_a_date_that_is_none_says_nothing(date: str) -> None:
     assert about_clock(ProbeResult(error=None, date=date, received_at=0.0)).status is CheckStatus.SKIPPED
 
 

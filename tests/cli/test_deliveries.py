@@ -165,7 +165,7 @@ async def test_get_in_colour_on_a_terminal(run: Run, order_file: str, monkeypatc
     assert "\x1b[1m" in (await run("get", delivery_id)).out
 
 
-async def test_cancel_tells_the_reason_and_shows_the_delivery(run: Run, sandbox: Sandbox, order_file: str) -> None:
+async def test_cancel_sends_the_reason_and_shows_the_delivery(run: Run, sandbox: Sandbox, order_file: str) -> None:
     delivery_id = await _create(run, order_file)
     ended = await run("cancel", delivery_id, "--reason", "no longer wanted", "--json")
     assert ended.code == 0

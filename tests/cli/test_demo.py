@@ -60,7 +60,7 @@ def test_the_bundled_orders_are_two_dozen_of_three_cities_with_cyrillic_ids_amon
 
 
 @pytest.mark.looptime
-async def test_as_json_it_tells_every_change_and_sums_up(capsysbinary: pytest.CaptureFixture[bytes]) -> None:
+async def test_as_json_it_prints_every_change_and_sums_up(capsysbinary: pytest.CaptureFixture[bytes]) -> None:
     assert await perform(speed=900, seed=0, as_json=True)
     *changes, summary = [orjson.loads(line) for line in capsysbinary.readouterr().out.splitlines()]
     assert {line["type"] for line in changes} == {"change"}

@@ -113,7 +113,7 @@ async def test_a_reader_that_leaves_ends_the_command_quietly() -> None:
 
 @needs_full_device
 @pytest.mark.parametrize("buffered", [True, False])
-async def test_a_full_output_is_told(*, buffered: bool) -> None:
+async def test_a_full_output_is_reported(*, buffered: bool) -> None:
     with FULL.open("wb") as output:
         for option in ("--help", "--version"):
             assert await run_into(output, option, buffered=buffered) == (1, f"Error: {NO_SPACE}\n")

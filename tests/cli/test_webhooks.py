@@ -187,7 +187,7 @@ def test_dead_letters_are_listed_as_json(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("options", "expected"), [([], "No dead letters.\n"), (["--json"], "")])
-def test_no_dead_letters_are_told_so(tmp_path: Path, options: list[str], expected: str) -> None:
+def test_that_there_are_no_dead_letters_is_printed(tmp_path: Path, options: list[str], expected: str) -> None:
     path = tmp_path / "events.sqlite"
     asyncio.run(bury(path))
     done("replay", "--all", "--store", path)

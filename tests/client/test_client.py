@@ -100,7 +100,7 @@ async def test_an_unknown_delivery_is_not_found(client: DeliveryClient) -> None:
         await client.get_delivery("dlv_unknown")
 
 
-async def test_a_wrong_key_and_a_disabled_key_are_told_apart(sandbox: Sandbox) -> None:
+async def test_a_wrong_key_and_a_disabled_key_are_different_errors(sandbox: Sandbox) -> None:
     sandbox.disabled_keys.add("disabled")
     async with (
         DeliveryClient("wrong", base_url=sandbox.base_url) as wrong,
@@ -136,7 +136,7 @@ async def test_a_refusal_after_an_attempt_of_unknown_outcome_warns_of_another_ke
 
 
 @pytest.mark.looptime
-async def test_a_response_tells_all_about_the_call(client: DeliveryClient, sandbox: Sandbox) -> None:
+async def test_a_response_has_the_details_of_the_call(client: DeliveryClient, sandbox: Sandbox) -> None:
     sandbox.faults.add("create:commit-then-drop:count=1")
     response = await client.send(operations.create_delivery(order()))
     assert (response.status, response.replayed, response.idempotency_key) == (201, True, "order-742")

@@ -53,7 +53,7 @@ def test_each_part_names_its_pages_or_says_that_it_is_assumed(name: str, part: d
 
 
 @pytest.mark.parametrize("status", ["400", "5XX"])
-def test_answers_that_no_page_describes_are_assumptions(status: str) -> None:
+def test_responses_that_no_page_describes_are_assumptions(status: str) -> None:
     answer = DOCUMENT["paths"]["/v1/deliveries"]["post"]["responses"][status]["$ref"].rpartition("/")[2]
     assert DOCUMENT["components"]["responses"][answer]["x-source"] == "assumption"
 
@@ -71,7 +71,7 @@ def test_the_founding_documents_example_is_among_the_examples() -> None:
 
 
 @pytest.mark.parametrize("name", ["Delivery", "DeliveryCreated"])
-def test_an_answer_requires_only_the_id_and_the_status(name: str) -> None:
+def test_a_response_requires_only_the_id_and_the_status(name: str) -> None:
     assert SCHEMAS[name]["required"] == ["deliveryId", "status"]
 
 

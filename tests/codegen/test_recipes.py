@@ -26,7 +26,7 @@ VERDICTS = {
 }
 
 
-def test_every_recipe_has_a_verdict() -> None:
+def test_every_recipe_has_an_expected_result() -> None:
     assert {path.stem for path in RECIPES.glob("*.yaml")} == {"base", *VERDICTS}
 
 

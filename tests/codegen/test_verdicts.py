@@ -14,7 +14,7 @@ BASES = {name: load_whole(str(path)) for name, path in DESCRIPTIONS.items()}
 
 
 @pytest.mark.parametrize("case", CASES, ids=[f"{case['to']}: {case['change']}" for case in CASES])
-def test_a_change_has_its_verdict(case: dict[str, Any]) -> None:
+def test_a_change_has_the_expected_level(case: dict[str, Any]) -> None:
     old = edited(BASES[case["to"]], set=case.get("given", {}))
     new = edited(old, **{key: case[key] for key in ("move", "set", "drop") if key in case})
     changes = compare(old, new)

@@ -77,7 +77,7 @@ async def test_who_is_cancelled_takes_nothing_from_the_others(error: Exception |
 
 
 @pytest.mark.looptime
-async def test_settling_waits_for_the_write_under_way() -> None:
+async def test_a_flush_waits_for_the_write_in_progress() -> None:
     disk = Disk()
     commit = GroupCommit(disk.write)
     await commit.flush()

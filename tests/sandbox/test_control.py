@@ -35,7 +35,7 @@ async def test_a_delivery_is_inspected_with_its_order_and_history() -> None:
     assert [entry["status"] for entry in reply.json["history"]] == ["created"]
 
 
-async def test_a_delivery_is_advanced_and_its_webhooks_answered_first() -> None:
+async def test_a_delivery_is_advanced_after_the_responses_to_its_webhooks() -> None:
     async with Receiver() as receiver, Sandbox(webhook_url=receiver.url) as sandbox, Caller(sandbox) as call:
         delivery_id = await call.create()
         body = {"status": "in_transit", "notes": "Picked up"}

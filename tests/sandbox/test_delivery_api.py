@@ -264,7 +264,7 @@ async def test_a_body_in_a_broken_encoding_is_refused() -> None:
     assert reply.status == 400
 
 
-async def test_a_caller_that_expects_to_be_told_to_go_on_is_told() -> None:
+async def test_a_caller_that_expects_100_continue_receives_it() -> None:
     async with Sandbox() as sandbox, Caller(sandbox) as call:
         reply = await call("POST", "/v1/deliveries", json=order(), expect100=True)
     assert reply.status == 201
@@ -297,7 +297,7 @@ async def test_a_bad_test_webhook_is_refused_by_field(body: dict[str, str], path
     assert not sandbox.webhook_attempts
 
 
-async def test_requests_are_recorded_with_what_was_answered() -> None:
+async def test_requests_are_recorded_with_their_responses() -> None:
     async with Sandbox(clock=Clock.driven()) as sandbox, Caller(sandbox) as call:
         delivery_id = await call.create(key="order-742")
         await call("GET", f"/v1/deliveries/{delivery_id}?includeHistory=true")

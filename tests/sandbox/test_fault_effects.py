@@ -13,7 +13,7 @@ from tests.support.described_api import Caller, Received, Receiver, order, signa
 
 
 @pytest.mark.looptime
-async def test_latency_delays_the_answer() -> None:
+async def test_latency_delays_the_response() -> None:
     async with Sandbox(faults=["create:latency:seconds=3"]) as sandbox, Caller(sandbox) as call:
         began = asyncio.get_running_loop().time()
         await call.create()
@@ -85,7 +85,7 @@ async def test_a_dropped_create_did_or_did_not_take_effect(kind: str, deliveries
     assert [seen.status for seen in sandbox.requests] == [None, 201]
 
 
-async def test_a_truncated_answer_ends_in_the_middle() -> None:
+async def test_a_truncated_response_ends_in_the_middle() -> None:
     async with Sandbox(faults=["create:truncate:count=1"]) as sandbox, Caller(sandbox) as call:
         with pytest.raises(aiohttp.ClientPayloadError):
             await call("POST", "/v1/deliveries", json=order())
@@ -94,7 +94,7 @@ async def test_a_truncated_answer_ends_in_the_middle() -> None:
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 409, 429, 500, 502, 503, 504])
-async def test_a_status_is_answered_instead(status: int) -> None:
+async def test_a_status_is_sent_instead(status: int) -> None:
     async with Sandbox(faults=[f"create:{status}:count=1"]) as sandbox, Caller(sandbox) as call:
         reply = await call("POST", "/v1/deliveries", json=order())
         assert len(sandbox.deliveries) == 0
@@ -120,7 +120,7 @@ async def test_retry_after_may_be_a_date() -> None:
 
 
 @pytest.mark.looptime
-async def test_a_rate_limit_lets_requests_through_again_after_the_told_time() -> None:
+async def test_a_rate_limit_lets_requests_through_again_after_the_named_time() -> None:
     async with Sandbox(faults=["create:rate-limit:rate=2:burst=4"]) as sandbox, Caller(sandbox) as call:
         at_once = [(await call("POST", "/v1/deliveries", json=order())).status for _ in range(4)]
         refused = await call("POST", "/v1/deliveries", json=order())

@@ -150,7 +150,7 @@ def test_chance_decides_where_the_probability_is_less_than_one() -> None:
     rate=st.floats(0.1, 100), burst=st.floats(1, 50),
     gaps=st.lists(st.floats(0, 5), min_size=1, max_size=60),
 )  # fmt: skip
-def test_a_rate_limit_lets_through_what_it_says_and_tells_when_to_come_again(
+def test_a_rate_limit_lets_its_number_through_and_names_the_time_to_wait(
     rate: float, burst: float, gaps: list[float]
 ) -> None:
     fault = Fault("*", "rate-limit", rate=rate, burst=burst)

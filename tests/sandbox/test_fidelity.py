@@ -69,7 +69,7 @@ def base_url() -> Iterator[str]:
         ("/v1/webhooks/test", "POST"),
     ],
 )
-def test_every_answer_is_as_described(path: str, method: str, mode: GenerationMode, base_url: str) -> None:
+def test_every_response_is_as_described(path: str, method: str, mode: GenerationMode, base_url: str) -> None:
     operation = SCHEMA[path][method]
 
     @settings(max_examples=CASES, suppress_health_check=list(HealthCheck))

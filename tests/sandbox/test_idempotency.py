@@ -13,7 +13,7 @@ from tests.support.described_api import Caller, order
 DAY = 24 * 3600
 
 
-async def test_the_same_key_again_gets_the_original_answer_byte_for_byte() -> None:
+async def test_the_same_key_again_gets_the_original_response_byte_for_byte() -> None:
     async with Sandbox() as sandbox, Caller(sandbox) as call:
         first = await call("POST", "/v1/deliveries", key="order-742", json=order())
         await sandbox.advance(first.delivery_id, "delivered")

@@ -85,7 +85,7 @@ async def test_a_sandbox_that_does_not_run_has_no_url(when: str) -> None:
         _ = sandbox.base_url
 
 
-async def test_it_listens_where_it_is_told() -> None:
+async def test_it_listens_on_the_given_host_and_port() -> None:
     async with Sandbox(host="::1") as sandbox, Caller(sandbox) as call:
         assert sandbox.root_url.startswith("http://[::1]:")
         await call.create()
@@ -240,7 +240,7 @@ async def story(seed: int) -> list[object]:
         return [dict(sandbox.deliveries), attempts]
 
 
-async def test_one_seed_and_a_driven_clock_tell_one_story() -> None:
+async def test_one_seed_and_a_driven_clock_have_one_result() -> None:
     first = await story(7)
     assert first == await story(7)
     assert first != await story(8)

@@ -154,7 +154,7 @@ asyncio.run(main())
 """
 
 
-async def test_what_was_answered_outlasts_a_kill(file: Path) -> None:
+async def test_responses_outlast_a_kill(file: Path) -> None:
     process = await asyncio.create_subprocess_exec(sys.executable, "-c", SERVE, file, stdout=asyncio.subprocess.PIPE)
     assert process.stdout is not None
     base_url = (await process.stdout.readline()).decode().strip()

@@ -17,7 +17,7 @@ SCHEDULE = [0, 60, 180, 420, 900, 1860, 3780, 7620, 15300, 30660, 61380]
 """Seconds from the first attempt to each: a minute, then doubled, until the next would be later than a day."""
 
 
-async def test_every_status_is_told_in_order_and_signed() -> None:
+async def test_every_status_is_sent_in_order_and_signed() -> None:
     async with Receiver() as receiver, Sandbox(webhook_url=receiver.url) as sandbox, Caller(sandbox) as call:
         delivery_id = await call.create()
         await sandbox.advance(delivery_id, "delivered")
@@ -34,7 +34,7 @@ async def test_every_status_is_told_in_order_and_signed() -> None:
     assert len({received.json["eventId"] for received in receiver.received}) == 5
 
 
-async def test_a_cancel_is_told() -> None:
+async def test_a_cancel_is_sent() -> None:
     async with Receiver() as receiver, Sandbox(webhook_url=receiver.url) as sandbox, Caller(sandbox) as call:
         await sandbox.cancel(await call.create())
     assert receiver.types == ["delivery.created", "delivery.cancelled"]
@@ -79,7 +79,7 @@ async def test_a_receiver_has_five_seconds() -> None:
             await call.create()
             await sandbox.drain_webhooks()
             (attempt,) = sandbox.webhook_attempts
-    assert (attempt.status, attempt.error) == (None, "no answer within 5 seconds")
+    assert (attempt.status, attempt.error) == (None, "no response within 5 seconds")
     assert attempt.duration == pytest.approx(5, abs=0.01)
 
 
@@ -172,7 +172,7 @@ async def test_webhooks_are_stamped_by_the_wall_clock_when_time_runs() -> None:
     assert all(abs(int(received.headers["X-Kaspi-Timestamp"]) - time.time()) < 60 for received in receiver.received)
 
 
-async def test_many_deliveries_are_each_told_in_order() -> None:
+async def test_the_events_of_many_deliveries_are_each_sent_in_order() -> None:
     async with Receiver() as receiver, Sandbox(webhook_url=receiver.url) as sandbox, Caller(sandbox) as call:
         ids = [await call.create(externalOrderId=f"order-{number}") for number in range(100)]
         await asyncio.gather(*(sandbox.advance(delivery_id, "delivered") for delivery_id in ids))

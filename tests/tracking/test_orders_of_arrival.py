@@ -121,7 +121,7 @@ async def test_watch_yields_every_status_once_with_its_time_whatever_arrives(gap
 
 
 @pytest.mark.looptime
-async def test_stale_answers_in_any_order_never_move_a_delivery_back() -> None:
+async def test_stale_responses_in_any_order_never_move_a_delivery_back() -> None:
     cases = [
         (life, events, polled, life.index(polled[0]) % 2 == 0)  # every other one tells a history
         for life in LIVES

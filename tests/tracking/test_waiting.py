@@ -223,7 +223,7 @@ async def test_an_event_ends_the_wait_at_once_without_another_poll() -> None:
     assert (delivery.status, now(), api.asked) == (OUT_FOR_DELIVERY, 1.0, [0.0])
 
 
-async def test_an_event_before_the_first_answer_has_the_delivery_read_again() -> None:
+async def test_an_event_before_the_first_response_has_the_delivery_read_again() -> None:
     hub, api = StatusHub(), Api(TransportError("reset"), DELIVERED)
     asyncio.get_running_loop().call_later(1.0, tell, hub, ACCEPTED)
 
@@ -400,7 +400,7 @@ async def test_a_late_event_changes_nothing() -> None:
         await wait(api, events=hub, timeout=2.0)
 
 
-async def test_a_stale_answer_does_not_undo_an_event() -> None:
+async def test_a_stale_response_does_not_undo_an_event() -> None:
     hub, api = StatusHub(), Api(CREATED)
     asyncio.get_running_loop().call_later(1.0, tell, hub, OUT_FOR_DELIVERY)
 

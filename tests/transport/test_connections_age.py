@@ -72,7 +72,7 @@ async def test_after_a_timeout_on_a_kept_connection_the_next_attempt_takes_a_new
 
 
 @pytest.mark.looptime
-async def test_a_connection_is_used_for_minutes_and_then_opened_anew() -> None:
+async def test_a_connection_is_used_for_minutes_and_then_replaced() -> None:
     kept = CountingServer()
     async with RawServer([kept.play]) as server, DeliveryClient("key", base_url=server.base_url) as client:
         for _ in range(int(2.5 * LONGEST_LIFE / 10)):

@@ -130,7 +130,7 @@ async def test_a_body_is_sent_wherever_aiohttp_keeps_it(monkeypatch: pytest.Monk
 
 
 @pytest.mark.looptime
-async def test_an_answer_of_unknown_length_is_read_to_its_end() -> None:
+async def test_a_response_of_unknown_length_is_read_to_its_end() -> None:
     async with (
         RawServer([server_scripts.answer_in_pieces]) as server,
         DeliveryClient("key", base_url=server.base_url) as client,

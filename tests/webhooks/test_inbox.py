@@ -391,7 +391,7 @@ async def test_without_a_handler_events_wait_for_a_process_that_has_one() -> Non
 
 
 @pytest.mark.looptime
-async def test_the_hub_hears_of_every_event() -> None:
+async def test_the_hub_receives_every_event() -> None:
     hub = StatusHub()
     async with new_inbox(None, hub=hub) as inbox:
         with hub.listen("dlv_1") as queue:
@@ -440,7 +440,7 @@ async def test_a_replayed_message_that_still_cannot_be_read_is_a_dead_letter_aga
     assert (handler.began, letter.attempts) == ([], 1)
 
 
-async def test_a_store_that_fails_is_told_to_the_caller_and_wakes_nobody() -> None:
+async def test_the_error_of_a_store_is_raised_and_wakes_nobody() -> None:
     store, hub = BrokenStore(), StatusHub()
     store.broken = {"add"}
     inbox = new_inbox(None, store, hub=hub)
@@ -467,7 +467,7 @@ async def test_a_worker_outlasts_failures_of_its_store(caplog: pytest.LogCapture
 
 
 @pytest.mark.looptime
-async def test_an_event_that_could_not_be_settled_is_handled_again(caplog: pytest.LogCaptureFixture) -> None:
+async def test_an_event_that_could_not_be_updated_is_handled_again(caplog: pytest.LogCaptureFixture) -> None:
     store, handler = BrokenStore(), Handler()
     store.broken = {"update"}
     async with new_inbox(handler, store) as inbox:

@@ -24,7 +24,7 @@ async def receive(inbox: WebhookInbox, event_id: str) -> None:
     await inbox.receive(raw, headers(raw, at=time.time()))
 
 
-async def test_a_connection_that_became_read_only_is_replaced(postgresql_url: str) -> None:
+async def test_a_connection_that_is_read_only_by_now_is_replaced(postgresql_url: str) -> None:
     role = f"r_{uuid.uuid4().hex}"
     execute(postgresql_url, f"CREATE ROLE {role} LOGIN SUPERUSER")
     parts = urlsplit(postgresql_url)

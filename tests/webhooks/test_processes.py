@@ -84,7 +84,7 @@ async def test_a_killed_workers_events_are_handled_by_the_next(location: str) ->
     await receiver.aclose()
 
 
-async def test_an_event_that_another_process_stored_is_heard_of(postgresql_url: str) -> None:
+async def test_an_event_that_another_process_stored_is_received(postgresql_url: str) -> None:
     hub = StatusHub()
     async with inbox_at(postgresql_url, hub=hub) as listening, inbox_at(postgresql_url) as receiving:
         await until_listened_to(postgresql_url)

@@ -163,7 +163,7 @@ async def test_a_genuine_message_that_cannot_be_read_is_refused_and_kept(
     assert [letter.body for letter in await inbox.dead_letters()] == [b"{}"]
 
 
-async def test_a_store_that_is_down_is_answered_503_without_details(
+async def test_a_store_that_is_down_gets_503_without_details(
     serve: Serve, session: aiohttp.ClientSession, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with serve(inbox_with(DeadStore())) as url:
@@ -172,7 +172,7 @@ async def test_a_store_that_is_down_is_answered_503_without_details(
     assert "no space left" in caplog.text
 
 
-async def test_a_store_that_hangs_is_answered_503_in_time(
+async def test_a_store_that_hangs_gets_503_in_time(
     serve: Serve, session: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(responses, "STORE_LIMIT", 0.05)
@@ -249,7 +249,7 @@ async def test_every_framework_responds_alike(
 @pytest.mark.parametrize(
     "name", [name for name in SERVERS if name != "django"]
 )  # it reads a body before it calls a view
-async def test_a_body_that_does_not_end_is_answered_in_time(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_body_that_does_not_end_gets_a_response_in_time(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(responses, "BODY_LIMIT", 0.1)
     async with SERVERS[name](inbox_with()) as url:
         reader, writer = await asyncio.open_connection("127.0.0.1", URL(url).port)

@@ -57,7 +57,7 @@ def test_any_text_is_a_time_or_none(text: str) -> None:
 
 
 @pytest.mark.parametrize(("value", "expected"), [("true", True), ("True", True), ("false", False), ("", False)])
-def test_a_replay_is_told_by_its_header(value: str, expected: bool) -> None:
+def test_a_replay_is_known_by_its_header(value: str, expected: bool) -> None:
     assert is_replay({"x-idempotent-replay": value}) is expected
 
 

@@ -71,7 +71,7 @@ class Scene:
     """Seconds since it began."""
     entries: tuple[Entry, ...]
     news: Sequence[tuple[str, StatusChange]]
-    """Every change so far in the order in which it became known, with the order's id."""
+    """Every change so far in the order of its arrival, with the order's id."""
     deliveries: Mapping[str, int]
     """How many deliveries the sandbox holds for each order id."""
     traffic: Traffic

@@ -52,7 +52,7 @@ def visible(entries: tuple[Entry, ...], *, room: int) -> list[Entry]:
 
 
 def summary(scene: Scene, problems: list[str]) -> RenderableType:
-    """Draw what came of every order, and what it took."""
+    """Draw the result of every order, and the requests that it took."""
     table = _table("Order", "Status")
     for column in ("Accepted", "Pickup", "Out", "Door"):
         table.add_column(column, justify="right", no_wrap=True)
@@ -61,7 +61,7 @@ def summary(scene: Scene, problems: list[str]) -> RenderableType:
         times = [_hours(entry, status) for status in SEQUENCE[1:]]
         table.add_row(printable(entry.order_id), _standing(entry), *times, printable(entry.tracking_url or ""))
     note = Text("Times are hours and minutes after the order was made, on the sandbox's clock.\n", style="dim")
-    return Group(table, note, _account(scene), Text(), _verdict(scene, problems))
+    return Group(table, note, _account(scene), Text(), _conclusion(scene, problems))
 
 
 def _table(*columns: str) -> Table:
@@ -126,7 +126,7 @@ def _account(scene: Scene) -> RenderableType:
     return grid
 
 
-def _verdict(scene: Scene, problems: list[str]) -> Text:
+def _conclusion(scene: Scene, problems: list[str]) -> Text:
     if problems:
         return Text("\n".join(["Not as expected:", *(f"  {printable(problem)}" for problem in problems)]), style="red")
     return Text(f"All ended as expected in {scene.elapsed:.0f} s; no order was created twice.", style="bold green")

@@ -56,7 +56,7 @@ class LiveView:
         return self._live
 
     def show(self, scene: Scene) -> None:
-        """Draw the table anew."""
+        """Draw the table again."""
         self._live.update(live_table(scene, height=self._console.height), refresh=True)
 
     def conclude(self, scene: Scene, problems: list[str]) -> None:
@@ -70,7 +70,7 @@ class PlainView:
     def __init__(self, plain: Console) -> None:
         """Write to a file or a pipe."""
         self._console = plain
-        self._told: int | None = None
+        self._printed: int | None = None
 
     def screen(self) -> AbstractContextManager[object]:
         """Return nothing to be opened."""
@@ -78,12 +78,12 @@ class PlainView:
 
     def show(self, scene: Scene) -> None:
         """Print what is new."""
-        if self._told is None:
+        if self._printed is None:
             self._console.print(headline(scene))
-            self._told = 0
-        for order_id, change in scene.news[self._told :]:
+            self._printed = 0
+        for order_id, change in scene.news[self._printed :]:
             self._console.print(Text.assemble(f"{order_id:<14}  ", change_text(change)))
-        self._told = len(scene.news)
+        self._printed = len(scene.news)
 
     def conclude(self, scene: Scene, problems: list[str]) -> None:
         """Print the summary."""
@@ -95,7 +95,7 @@ class JsonView:
 
     def __init__(self) -> None:
         """Write to stdout."""
-        self._told = 0
+        self._printed = 0
 
     def screen(self) -> AbstractContextManager[object]:
         """Return nothing to be opened."""
@@ -103,9 +103,9 @@ class JsonView:
 
     def show(self, scene: Scene) -> None:
         """Write what is new."""
-        for order_id, change in scene.news[self._told :]:
+        for order_id, change in scene.news[self._printed :]:
             typer.echo(orjson.dumps({"type": "change", "externalOrderId": order_id, **change_values(change)}))
-        self._told = len(scene.news)
+        self._printed = len(scene.news)
 
     def conclude(self, scene: Scene, problems: list[str]) -> None:
         """Write the summary."""

@@ -151,7 +151,7 @@ def idempotency_key(key: str) -> str:
 
 
 def is_key(text: object) -> bool:
-    """Whether a header can carry a text as a key: visible ASCII characters, one at the least."""
+    """Whether a header can carry a text as a key: visible ASCII characters, at least one."""
     return isinstance(text, str) and text != "" and all("!" <= character <= "~" for character in text)
 
 

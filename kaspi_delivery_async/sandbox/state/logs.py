@@ -8,7 +8,7 @@ import attrs
 _T = TypeVar("_T")
 
 LARGEST_LOG = 64 * 1024 * 1024
-"""Bytes of headers and bodies that a log keeps; whoever sends them needs no key."""
+"""Bytes of headers and bodies that a log keeps; a sender of requests needs no key."""
 
 _SHOWN = 20  # entries in a repr
 

@@ -9,7 +9,7 @@ from kaspi_delivery_async.sandbox import wire_format
 from kaspi_delivery_async.sandbox.state.records import Event, PendingEvent
 from kaspi_delivery_async.sandbox.wire_format import rfc3339
 
-ANSWER_LIMIT = 5.0
+RESPONSE_LIMIT = 5.0
 """Seconds within which a receiver responds. Source: GS, WH."""
 
 FIRST_RETRY = 60.0

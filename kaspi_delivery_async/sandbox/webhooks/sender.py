@@ -61,7 +61,7 @@ class WebhookSender:
         faults: Faults,
         log: Log[WebhookAttempt],
         storage: Storage,
-        answer_limit: float,
+        response_limit: float,
         self_signed: bool,
     ) -> None:
         """Begin with nothing to send.
@@ -72,7 +72,7 @@ class WebhookSender:
             faults: What goes wrong.
             log: Where attempts are recorded.
             storage: Keeps what no receiver has accepted yet.
-            answer_limit: Seconds of the event loop's time that a receiver has.
+            response_limit: Seconds of the event loop's time that a receiver has.
             self_signed: Whether the certificate of an https receiver is taken as it is.
 
         """
@@ -81,12 +81,12 @@ class WebhookSender:
         self._faults = faults
         self._log = log
         self._storage = storage
-        self._timeout = aiohttp.ClientTimeout(total=answer_limit)
+        self._timeout = aiohttp.ClientTimeout(total=response_limit)
         self._self_signed = self_signed
         self._turns: dict[str, asyncio.Semaphore] = {}
         self._session: aiohttp.ClientSession | None = None
         self._running: dict[str, dict[asyncio.Task[None], int]] = {}
-        """The attempts of each delivery that are under way, with their numbers."""
+        """The attempts of each delivery in flight, with their numbers."""
         self._latest: dict[str, asyncio.Task[None]] = {}
         self._held: dict[str, list[_Attempt]] = {}
         self._numbers = itertools.count()
@@ -119,7 +119,7 @@ class WebhookSender:
             await asyncio.wait(running)
 
     async def abandon(self) -> None:
-        """Break off everything under way and drop everything held back."""
+        """Cancel everything in progress and drop everything held back."""
         broken_off = [task for each in self._running.values() for task in each]
         self._held.clear()
         self._running.clear()
@@ -130,7 +130,7 @@ class WebhookSender:
             await asyncio.wait(broken_off)
 
     async def close(self) -> None:
-        """Break off everything under way and close the connections."""
+        """Cancel everything in progress and close the connections."""
         await self.abandon()
         if self._session is not None:
             await self._session.close()
@@ -209,7 +209,7 @@ class WebhookSender:
         skew = (attempt.fault.seconds or 0.0) if attempt.fault and attempt.kind is FaultKind.CLOCK_SKEW else 0.0
         secret = self._registration.secret + ("?" if attempt.kind is FaultKind.BAD_SIGNATURE else "")
         headers = signed_headers(body, secret=secret, timestamp=int(self._clock.stamp() + skew))
-        under_way = WebhookAttempt(
+        begun = WebhookAttempt(
             event_id=event.event_id,
             type=event.type,
             delivery_id=event.delivery_id,
@@ -222,11 +222,11 @@ class WebhookSender:
             fault=None if attempt.happening is None else attempt.happening.text,
         )
         # Logged when it is sent, so that the log's order is the one of sending and an attempt that hangs is in it.
-        number = self._log.append(under_way, final=False)
+        number = self._log.append(begun, final=False)
         began = asyncio.get_running_loop().time()
         status, error = await self._post(url, body, headers, kind=attempt.kind)
         duration = asyncio.get_running_loop().time() - began
-        ended = attrs.evolve(under_way, status=status, error=error, duration=duration)
+        ended = attrs.evolve(begun, status=status, error=error, duration=duration)
         self._log.replace(number, ended)
         return ended.succeeded
 
@@ -249,6 +249,6 @@ class WebhookSender:
             async with self._session.post(url, data=body, headers=headers, allow_redirects=False) as response:
                 return response.status, None
         except TimeoutError:
-            return None, f"no answer within {self._timeout.total:g} seconds"
+            return None, f"no response within {self._timeout.total:g} seconds"
         except (aiohttp.ClientError, ValueError) as error:
             return None, f"{type(error).__name__}: {error}"

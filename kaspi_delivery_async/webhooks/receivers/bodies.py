@@ -10,7 +10,7 @@ LARGEST_BODY = 64 * 1024
 _PLAIN = {"", "identity"}
 
 _WINDOWS = {"gzip": 31, "x-gzip": 31, "deflate": 15}
-"""What zlib is told to expect."""
+"""The ``wbits`` argument of zlib for each encoding."""
 
 
 class BrokenBodyError(Exception):
