@@ -78,8 +78,8 @@ class DaskExecutor:
                 await self._client.wait_for_workers(1, timeout=CONNECTION_TIMEOUT)
             except (OSError, ValueError) as error:
                 raise ConfigurationError(
-                    f"no Dask scheduler with a worker responds at {self._address}: {type(error).__name__}; start one by "
-                    "`dask scheduler` and `dask worker`, or leave the address out for a cluster on this machine"
+                    f"no Dask scheduler with a worker responds at {self._address}: {type(error).__name__}; start both "
+                    "by `dask scheduler` and `dask worker`, or leave the address out for a cluster on this machine"
                 ) from error
             self.workers = len(await self._client.nthreads())
             self._resources = resources.pop_all()
@@ -124,7 +124,7 @@ class DaskExecutor:
 
 
 def dask_setup(_worker: object) -> None:
-    """Let a worker of our own cluster live through Ctrl-C: a terminal interrupts every process, and the run ends its work.
+    """Let a worker of our own cluster survive Ctrl-C: a terminal interrupts every process, and the run ends its work.
 
     Dask calls it in each worker process, as this module is its preload.
     """

@@ -42,7 +42,7 @@ class _Open:
 
 
 class SqlStore(Store):
-    """A `Store` in an SQLite file or a PostgreSQL database, opened when it is first used, on each event loop separately.
+    """A `Store` in an SQLite file or a PostgreSQL database, opened on each event loop when it is first used there.
 
     Every method raises `StorageError` while the database cannot be used, and `ConfigurationError`
     for what has to be put right by hand.
