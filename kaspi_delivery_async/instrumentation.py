@@ -4,15 +4,12 @@ The details name operation, attempt, status, wait, duration and idempotency key;
 or personal data. A hook that raises is logged and does not affect the call.
 """
 
-from __future__ import annotations
-
 import logging
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import attrs
 
-if TYPE_CHECKING:
-    from kaspi_delivery_async.errors import Outcome
+from kaspi_delivery_async.errors import Outcome
 
 logger: logging.Logger = logging.getLogger("kaspi_delivery_async")
 

@@ -4,26 +4,14 @@ Names follow OpenTelemetry's HTTP semantic conventions where there are any. The 
 while they last, so spans of other instrumentation, and your logs, fall under them.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 from kaspi_delivery_async._extras import missing_extra
 from kaspi_delivery_async._version import __version__
+from kaspi_delivery_async.instrumentation import AttemptDetails, CallDetails, CallResult, WaitDetails
 
 try:
     from opentelemetry import context, metrics, trace
 except ImportError as _missing:
     raise missing_extra("otel", needs="opentelemetry-api", purpose="tracing through OpenTelemetry") from _missing
-
-if TYPE_CHECKING:
-    from contextvars import Token
-
-    from opentelemetry.context import Context
-    from opentelemetry.metrics import MeterProvider
-    from opentelemetry.trace import Span, TracerProvider
-
-    from kaspi_delivery_async.instrumentation import AttemptDetails, CallDetails, CallResult, WaitDetails
 
 _SCOPE = "kaspi_delivery_async"
 
@@ -45,7 +33,10 @@ class OpenTelemetry:
     """
 
     def __init__(
-        self, *, tracer_provider: TracerProvider | None = None, meter_provider: MeterProvider | None = None
+        self,
+        *,
+        tracer_provider: trace.TracerProvider | None = None,
+        meter_provider: metrics.MeterProvider | None = None,
     ) -> None:
         self.tracer: trace.Tracer = trace.get_tracer(_SCOPE, __version__, tracer_provider)
         meter = metrics.get_meter(_SCOPE, __version__, meter_provider)
@@ -60,7 +51,7 @@ class OpenTelemetry:
             "http.client.open_connections", "{connection}", "Connections in use."
         )
 
-    def call_started(self, call: CallDetails) -> _TracedCall:
+    def call_started(self, call: CallDetails) -> "_TracedCall":
         """Begin the call's span."""
         return _TracedCall(self, call)
 
@@ -68,9 +59,9 @@ class OpenTelemetry:
 class _Current:
     """A span that is the current one until it ends."""
 
-    def __init__(self, span: Span) -> None:
+    def __init__(self, span: trace.Span) -> None:
         self.span = span
-        self._token: Token[Context] = context.attach(trace.set_span_in_context(span))
+        self._token = context.attach(trace.set_span_in_context(span))
 
     def end(self, error: str | None) -> None:
         if error is not None:

@@ -1,26 +1,19 @@
 """What the pytest fixtures are made of; the plugin itself is ``kaspi_delivery_pytest``, beside the package."""
 
-from __future__ import annotations
-
 import asyncio
+from collections.abc import Generator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 import attrs
 from aiohttp import web
 
 from kaspi_delivery_async.client import DeliveryClient
 from kaspi_delivery_async.errors import WebhookVerificationError
-from kaspi_delivery_async.instrumentation import LogOutput
+from kaspi_delivery_async.instrumentation import CallDetails, LogOutput
+from kaspi_delivery_async.models import DeliveryWebhook
+from kaspi_delivery_async.sandbox import ThreadedSandbox
 from kaspi_delivery_async.webhooks import WebhookVerifier
 from kaspi_delivery_async.webhooks.receivers.loopback import serve_on_loopback
-
-if TYPE_CHECKING:
-    from collections.abc import Generator
-
-    from kaspi_delivery_async.instrumentation import CallDetails
-    from kaspi_delivery_async.models import DeliveryWebhook
-    from kaspi_delivery_async.sandbox import ThreadedSandbox
 
 _SHOWN = 50  # requests and attempts in a report, each
 _PATIENCE = 5.0  # seconds to close connections on another thread's event loop

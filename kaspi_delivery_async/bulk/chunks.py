@@ -1,32 +1,25 @@
 """Chunks of an input, for several machines: `create_deliveries_on` has an `Executor` run them, wherever that is."""
 
-from __future__ import annotations
-
 import asyncio
 import os
 import uuid
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import attrs
 
 from kaspi_delivery_async.bulk.journal import Journal
 from kaspi_delivery_async.bulk.order import OrderState, prepare
-from kaspi_delivery_async.bulk.results import refusal, result_of_entry
+from kaspi_delivery_async.bulk.results import Paused, Result, refusal, result_of_entry
 from kaspi_delivery_async.bulk.runner import create_deliveries
 from kaspi_delivery_async.client import DeliveryClient
 from kaspi_delivery_async.errors import ConfigurationError, InvalidRequestError, StorageError
+from kaspi_delivery_async.models import DeliveryRequest
 from kaspi_delivery_async.options import Limits
-from kaspi_delivery_async.order_files.lines import as_lines
+from kaspi_delivery_async.order_files.lines import Line, as_lines
 
-if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable
-
-    from kaspi_delivery_async.bulk.results import Paused, Result
-    from kaspi_delivery_async.models import DeliveryRequest
-    from kaspi_delivery_async.order_files.lines import Line
-
-    OnPause = Callable[[Paused], object]
+OnPause = Callable[[Paused], object]
 
 CHUNK = 300
 """Orders of a chunk: enough to outweigh its start, and few enough to be repeated when a worker is lost."""

@@ -1,7 +1,5 @@
 """Runs chunks on a Dask cluster, on this machine or elsewhere; needs the extra ``dask``."""
 
-from __future__ import annotations
-
 import asyncio
 import importlib
 import logging
@@ -10,18 +8,14 @@ import pickle
 import signal
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from types import TracebackType
+from typing import Any, Self
 
 from kaspi_delivery_async._database.location import parse_location
 from kaspi_delivery_async._extras import missing_extra
-from kaspi_delivery_async.bulk.chunks import run_chunk
+from kaspi_delivery_async.bulk.chunks import Chunk, Job, OnPause, run_chunk
+from kaspi_delivery_async.bulk.results import Paused, Result
 from kaspi_delivery_async.errors import ConfigurationError, KaspiDeliveryError, Outcome
-
-if TYPE_CHECKING:
-    from types import TracebackType
-
-    from kaspi_delivery_async.bulk.chunks import Chunk, Job, OnPause
-    from kaspi_delivery_async.bulk.results import Paused, Result
 
 CONNECTION_TIMEOUT = 10.0
 """Seconds for a scheduler to respond, and for a worker to be there."""

@@ -1,20 +1,13 @@
 """Checks an input without sending anything."""
 
-from __future__ import annotations
-
 import sqlite3
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable
 from contextlib import closing
-from typing import TYPE_CHECKING
 
 from kaspi_delivery_async.bulk.order import prepare
 from kaspi_delivery_async.errors import InvalidRequestError, StorageError
-from kaspi_delivery_async.order_files.lines import as_lines
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterable, Iterable
-
-    from kaspi_delivery_async.models import DeliveryRequest
-    from kaspi_delivery_async.order_files.lines import Line
+from kaspi_delivery_async.models import DeliveryRequest
+from kaspi_delivery_async.order_files.lines import Line, as_lines
 
 
 async def check_orders(

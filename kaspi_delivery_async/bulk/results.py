@@ -8,14 +8,13 @@ import attrs
 
 from kaspi_delivery_async.bulk.decisions import Step
 from kaspi_delivery_async.bulk.order import OrderState
-from kaspi_delivery_async.errors import InvalidRequestError
+from kaspi_delivery_async.errors import InvalidRequestError, KaspiDeliveryError
 
 if TYPE_CHECKING:
     from kaspi_delivery_async.bulk.decisions import Known, OrderUpdate
     from kaspi_delivery_async.bulk.journal.claims import Skip
     from kaspi_delivery_async.bulk.journal.entries import JournalEntry
     from kaspi_delivery_async.bulk.order import Order
-    from kaspi_delivery_async.errors import KaspiDeliveryError
 
 
 @attrs.frozen(kw_only=True)

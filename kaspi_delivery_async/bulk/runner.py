@@ -1,11 +1,9 @@
 """Creates deliveries for any number of orders: several at once, each exactly once, results as they come."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 from collections import deque
-from typing import TYPE_CHECKING
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable
 from urllib.parse import urlsplit
 
 from kaspi_delivery_async._call.state import outcome_of
@@ -16,9 +14,11 @@ from kaspi_delivery_async.bulk.decisions import (
     update_after_error,
     update_after_response,
 )
-from kaspi_delivery_async.bulk.journal.claims import Send, Skip
-from kaspi_delivery_async.bulk.order import UNFINISHED, OrderState, prepare
+from kaspi_delivery_async.bulk.journal import Journal
+from kaspi_delivery_async.bulk.journal.claims import Claims, Send, Skip
+from kaspi_delivery_async.bulk.order import UNFINISHED, Order, OrderState, prepare
 from kaspi_delivery_async.bulk.results import Paused, Result, refusal, result_of_skip, result_of_update
+from kaspi_delivery_async.client import DeliveryClient
 from kaspi_delivery_async.errors import (
     ConfigurationError,
     InvalidRequestError,
@@ -26,17 +26,8 @@ from kaspi_delivery_async.errors import (
     Outcome,
     StorageError,
 )
-from kaspi_delivery_async.order_files.lines import as_lines
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable
-
-    from kaspi_delivery_async.bulk.journal import Journal
-    from kaspi_delivery_async.bulk.journal.claims import Claims
-    from kaspi_delivery_async.bulk.order import Order
-    from kaspi_delivery_async.client import DeliveryClient
-    from kaspi_delivery_async.models import DeliveryRequest
-    from kaspi_delivery_async.order_files.lines import Line
+from kaspi_delivery_async.models import DeliveryRequest
+from kaspi_delivery_async.order_files.lines import Line, as_lines
 
 AHEAD = 4
 """Orders that a run holds, as a multiple of the concurrency: claimed ahead, or finished and not yet read."""

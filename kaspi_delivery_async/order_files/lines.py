@@ -1,17 +1,13 @@
 """Lines of an input: an order or what is wrong with it, and its place."""
 
-from __future__ import annotations
-
 from collections.abc import AsyncIterable, AsyncIterator, Iterable
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import attrs
 
 from kaspi_delivery_async._wire.text import storable
-
-if TYPE_CHECKING:
-    from kaspi_delivery_async.errors import InvalidRequestError
-    from kaspi_delivery_async.models import DeliveryRequest
+from kaspi_delivery_async.errors import InvalidRequestError
+from kaspi_delivery_async.models import DeliveryRequest
 
 
 @attrs.frozen(kw_only=True)

@@ -1,20 +1,14 @@
 """Events of an inbox as plain data: received, leased, updated, dead; and their keys."""
 
-from __future__ import annotations
-
 import hashlib
 from enum import StrEnum
-from typing import TYPE_CHECKING
 
 import attrs
 
 from kaspi_delivery_async._wire.text import storable
 from kaspi_delivery_async.errors import WebhookVerificationError
+from kaspi_delivery_async.models import DeliveryWebhook
 from kaspi_delivery_async.webhooks.verifier import read_event
-
-if TYPE_CHECKING:
-    from kaspi_delivery_async.models import DeliveryWebhook
-
 
 LONGEST_ERROR = 2000
 """Characters that are kept of a handler's error."""

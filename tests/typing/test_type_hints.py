@@ -7,14 +7,30 @@ from typing import Any, get_type_hints
 import pytest
 
 import kaspi_delivery_async
-from kaspi_delivery_async import errors, models, operations, status, tracking
-from kaspi_delivery_async.webhooks import WebhookInbox
+from kaspi_delivery_async import (
+    bulk,
+    client,
+    errors,
+    instrumentation,
+    models,
+    operations,
+    options,
+    order_files,
+    otel,
+    pytest_plugin,
+    response,
+    sandbox,
+    status,
+    tracking,
+    webhooks,
+)
 
 
 def public() -> Iterator[Any]:
-    yield WebhookInbox
-    yield from (getattr(kaspi_delivery_async, name) for name in kaspi_delivery_async.__all__)
-    for module in (errors, models, operations, status, tracking):
+    for package in (kaspi_delivery_async, bulk, order_files, sandbox, webhooks):
+        yield from (getattr(package, name) for name in package.__all__)
+    modules = (client, errors, instrumentation, models, operations, options, otel, response, status, tracking)
+    for module in (*modules, pytest_plugin):
         members = [value for name, value in vars(module).items() if not name.startswith("_")]
         yield from (value for value in members if getattr(value, "__module__", None) == module.__name__)
 
@@ -26,7 +42,7 @@ def signatures() -> Iterator[Any]:
         yield pytest.param(value, id=value.__qualname__)
         for attribute in vars(value).values() if inspect.isclass(value) else ():
             member = getattr(attribute, "__func__", attribute)
-            if inspect.isfunction(member) and (not member.__name__.startswith("_") or member.__name__ == "__init__"):
+            if inspect.isfunction(member) and (not member.__name__.startswith("_") or member.__name__.endswith("__")):
                 yield pytest.param(member, id=member.__qualname__)
 
 

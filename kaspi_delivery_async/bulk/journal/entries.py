@@ -1,13 +1,8 @@
 """Entries and totals of a journal."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 import attrs
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 from kaspi_delivery_async.bulk.order import OrderState
 

@@ -1,12 +1,14 @@
 """The journal of orders: it lets a run be resumed, and no order be sent as two deliveries."""
 
-from __future__ import annotations
-
 import asyncio
+import os
 import time
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from functools import partial
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Protocol, Self
+from types import MappingProxyType, TracebackType
+from typing import Protocol, Self
+
+from sqlalchemy import Connection, Executable, RowMapping
 
 # The first of these says how to install SQLAlchemy if it is missing.
 from kaspi_delivery_async._database.database import Database
@@ -19,17 +21,8 @@ from kaspi_delivery_async.bulk.journal.claims import Claims
 from kaspi_delivery_async.bulk.journal.entries import JournalEntry, JournalTotals
 from kaspi_delivery_async.bulk.order import OrderState
 from kaspi_delivery_async.errors import ConfigurationError
-from kaspi_delivery_async.models import DeliveryRequest, from_json
+from kaspi_delivery_async.models import DeliveryRequest, DeliveryWebhook, from_json
 from kaspi_delivery_async.order_files.lines import Line
-
-if TYPE_CHECKING:
-    import os
-    from collections.abc import AsyncIterator, Callable, Collection, Sequence
-    from types import TracebackType
-
-    from sqlalchemy import Connection, Executable, RowMapping
-
-    from kaspi_delivery_async.models import DeliveryWebhook
 
 LEASE = 3.0
 """Seconds after which the orders of a run that was killed are resumed by another one."""

@@ -1,20 +1,14 @@
 """Keeps an inbox's events in memory: for tests, and for services that may lose what was not yet handled."""
 
-from __future__ import annotations
-
 import asyncio
 import heapq
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Collection, Iterator
 
 import attrs
 
+from kaspi_delivery_async.models import DeliveryWebhookData
 from kaspi_delivery_async.webhooks.stored_events import DeadLetter, EventState, EventUpdate, InboxTotals, Lease, Message
 from kaspi_delivery_async.webhooks.stores.protocol import Store
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
-
-    from kaspi_delivery_async.models import DeliveryWebhookData
 
 
 @attrs.define

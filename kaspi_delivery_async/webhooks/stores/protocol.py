@@ -1,14 +1,10 @@
 """The storage protocol of `WebhookInbox`. Stores measure time themselves, by a clock that all their users share."""
 
-from __future__ import annotations
+from collections.abc import Callable, Collection, Sequence
+from typing import Protocol
 
-from typing import TYPE_CHECKING, Protocol
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
-
-    from kaspi_delivery_async.models import DeliveryWebhookData
-    from kaspi_delivery_async.webhooks.stored_events import DeadLetter, EventUpdate, InboxTotals, Lease, Message
+from kaspi_delivery_async.models import DeliveryWebhookData
+from kaspi_delivery_async.webhooks.stored_events import DeadLetter, EventUpdate, InboxTotals, Lease, Message
 
 
 class Store(Protocol):
