@@ -33,10 +33,10 @@ def gaps(description: Mapping[str, Any], layer: Layer) -> Iterator[str]:
     schemas = description["components"]["schemas"]
     for status in schemas.get("DeliveryStatus", {}).get("enum", ()):
         if status not in layer.statuses:
-            yield f"DeliveryStatus {status}: has no place among the statuses; it belongs in {PACKAGE}/status.py"
+            yield f"DeliveryStatus {status}: has no rank; it belongs in {PACKAGE}/status.py"
     for event in schemas.get("WebhookEventType", {}).get("enum", ()):
         if event.removeprefix("delivery.") not in layer.statuses:
-            yield f"WebhookEventType {event}: reports a status without a rank; add it to {PACKAGE}/status.py"
+            yield f"WebhookEventType {event}: reports a status without a rank; it belongs in {PACKAGE}/status.py"
 
 
 def _operation_gaps(name: str, method: str, path: str, layer: Layer) -> Iterator[str]:

@@ -79,10 +79,7 @@ def test_check_says_where_a_new_operation_belongs(run: Run) -> None:
 def test_check_says_where_a_new_status_belongs(run: Run) -> None:
     code, out, _ = run("--check", "--spec", RECIPES / "new_status.yaml", "--output", RECIPES / "new_status.py")
     assert code == 1
-    assert (
-        out
-        == "DeliveryStatus returned: has no place among the statuses; it belongs in kaspi_delivery_async/status.py\n"
-    )
+    assert out == "DeliveryStatus returned: has no rank; it belongs in kaspi_delivery_async/status.py\n"
 
 
 def test_diff_of_the_same_finds_nothing(run: Run) -> None:

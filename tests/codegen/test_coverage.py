@@ -63,11 +63,11 @@ def test_each_lack_of_an_operation_is_named(description: dict[str, Any], lacking
     assert list(gaps(description, attrs.evolve(COMPLETE, **lacking))) == [line]
 
 
-def test_a_status_without_a_place_is_named_and_so_is_its_event(description: dict[str, Any]) -> None:
+def test_a_status_without_a_rank_is_named_and_so_is_its_event(description: dict[str, Any]) -> None:
     layer = attrs.evolve(COMPLETE, statuses=COMPLETE.statuses - {"accepted"})
     status, event = gaps(description, layer)
-    assert status.startswith("DeliveryStatus accepted: has no place among the statuses; it belongs in ")
-    assert event.startswith("WebhookEventType delivery.accepted: tells of a status without a place; it belongs in ")
+    assert status.startswith("DeliveryStatus accepted: has no rank; it belongs in ")
+    assert event.startswith("WebhookEventType delivery.accepted: reports a status without a rank; it belongs in ")
     assert status.endswith("kaspi_delivery_async/status.py")
     assert event.endswith("kaspi_delivery_async/status.py")
 

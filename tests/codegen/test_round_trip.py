@@ -7,6 +7,7 @@ from types import NoneType, UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
 import attrs
+import hypothesis
 import jsonschema
 import pytest
 from hypothesis import given
@@ -52,6 +53,7 @@ def test_every_model_is_tried() -> None:
 
 
 @pytest.mark.parametrize("model", MODELS)
+@hypothesis.settings(max_examples=30)  # for each model, and the larger ones contain the others
 @given(data=st.data())
 def test_a_model_becomes_json_that_satisfies_the_description(model: type[Any], data: st.DataObject) -> None:
     value = data.draw(values(model, open_ended=False))
@@ -63,6 +65,7 @@ def test_a_model_becomes_json_that_satisfies_the_description(model: type[Any], d
 
 
 @pytest.mark.parametrize("model", MODELS)
+@hypothesis.settings(max_examples=30)  # for each model, and the larger ones contain the others
 @given(data=st.data())
 def test_json_becomes_an_equal_model(model: type[Any], data: st.DataObject) -> None:
     value = data.draw(values(model, open_ended=True))
