@@ -132,7 +132,7 @@ def test_a_worker_of_our_own_lives_through_ctrl_c() -> None:
 
 async def test_a_scheduler_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("kaspi_delivery_async.bulk.dask.CONNECTION_TIMEOUT", 0.2)
-    with pytest.raises(ConfigurationError, match=r"no Dask scheduler with a worker answers at tcp://127\.0\.0\.1:9"):
+    with pytest.raises(ConfigurationError, match=r"no Dask scheduler with a worker responds at tcp://127\.0\.0\.1:9"):
         await DaskExecutor("tcp://127.0.0.1:9").__aenter__()
 
 
