@@ -89,3 +89,21 @@ def test_the_error_of_an_attempt_becomes_that_of_its_call() -> None:
     error.conclude(operation="create_delivery", outcome=Outcome.UNKNOWN, attempts=attempts, idempotency_key="order-742")
     assert str(error) == "create_delivery: gone"
     assert (error.outcome, error.attempts, error.idempotency_key) == (Outcome.UNKNOWN, attempts, "order-742")
+
+
+@pytest.mark.parametrize(
+    ("status", "outcome", "key", "warns"),
+    [
+        (400, Outcome.UNKNOWN, "order-742", True),
+        (499, Outcome.UNKNOWN, "order-742", True),
+        (400, Outcome.REJECTED, "order-742", False),
+        (400, Outcome.UNKNOWN, None, False),
+        (503, Outcome.UNKNOWN, "order-742", False),
+    ],
+)
+def test_a_refusal_after_an_attempt_of_unknown_outcome_warns_against_another_key(
+    status: int, outcome: Outcome, key: str | None, warns: bool
+) -> None:
+    error = errors.ApiError("no", status=status, outcome=outcome)
+    error.idempotency_key = key
+    assert ("repeat it under its idempotency key, no other" in str(error)) is warns

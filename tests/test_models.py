@@ -131,6 +131,13 @@ def test_a_history_that_is_no_tuple_and_a_time_without_zone_are_refused() -> Non
         to_dict(Delivery(delivery_id="d", status=DeliveryStatus.CREATED, history=[]))  # type: ignore[arg-type]
 
 
+def test_an_entry_of_a_history_that_is_none_is_refused_by_its_place() -> None:
+    entry = StatusHistory(status=DeliveryStatus.CREATED)
+    delivery = Delivery(delivery_id="d", status=DeliveryStatus.CREATED, history=(entry, "accepted"))  # type: ignore[arg-type]
+    with pytest.raises(InvalidRequestError, match=r"^\$\.history\[1\]: expected StatusHistory, got a string$"):
+        to_dict(delivery)
+
+
 UNWRITABLE = {
     "$.parcel.weightGrams": changed(ORDER, parcel=changed(ORDER.parcel, weight_grams=10**30)),
     "$.parcel.valueKzt": changed(ORDER, parcel=changed(ORDER.parcel, value_kzt=-(2**63) - 1)),

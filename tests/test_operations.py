@@ -126,6 +126,11 @@ def test_a_wrong_field_is_refused_and_the_operation_named() -> None:
         operations.create_delivery({"externalOrderId": "order-742"})  # type: ignore[arg-type]
 
 
+def test_a_reason_that_is_no_text_is_refused_and_the_operation_named() -> None:
+    with pytest.raises(InvalidRequestError, match=r"^cancel_delivery: \$\.reason: expected a string, got a number$"):
+        operations.cancel_delivery("dlv_1", 7)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("url", ["", "shop.kz/hook", "ftp://shop.kz", "https://", "https://a b", "http://[::1", "x\n"])
 def test_a_webhook_address_must_be_a_web_address(url: str) -> None:
     with pytest.raises(InvalidRequestError, match=r"send_test_webhook: \$.url: expected an absolute http"):

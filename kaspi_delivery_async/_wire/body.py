@@ -69,8 +69,8 @@ def _inflated(body: bytes, window: int) -> bytes:
             raise ConversionError([("$", f"is larger than {LARGEST_BODY} bytes when unpacked")])
         body = stream.unused_data
         if not body:
-            break
-    return bytes(inflated)
+            return bytes(inflated)
+    raise ConversionError([("$", f"is packed in more than {_MOST_LAYERS} pieces")])
 
 
 def _not_utf8(text: bytes | str) -> str | None:

@@ -163,16 +163,6 @@ def _structure_open_enum(value: object, enum: type[OpenEnum]) -> OpenEnum:
     return enum(_structure_string(value, str))
 
 
-def _optional_structurer(annotation: Any, converter: Converter) -> Callable[[object, object], Any]:
-    inner = without_none(annotation)
-    structure_inner = converter.get_structure_hook(inner)
-
-    def structure_optional(value: object, _: object) -> Any:
-        return None if value is None else structure_inner(value, inner)
-
-    return structure_optional
-
-
 def _model_structurer(model: type[Any], converter: Converter, *, closed: bool) -> Callable[[object, object], Any]:
     return compile_structure(
         model,
@@ -250,7 +240,6 @@ def _make_converter(*, closed: bool) -> Converter:
     converter.register_structure_hook(OpenEnum, _structure_open_enum)
     converter.register_structure_hook(int, _structure_integer)
     converter.register_structure_hook(datetime, _structure_datetime)
-    converter.register_structure_hook_factory(is_optional, _optional_structurer)
     converter.register_structure_hook_factory(is_tuple, _tuple_structurer)
 
     @converter.register_structure_hook_factory(is_model)

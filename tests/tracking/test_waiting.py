@@ -251,7 +251,7 @@ async def chatter(hub: StatusHub, *, every: float) -> None:
 
 async def test_while_webhooks_keep_coming_a_silent_delivery_is_polled_hourly() -> None:
     hub, api = StatusHub(complete=True), Api(CREATED)
-    talking = asyncio.create_task(chatter(hub, every=1.0))
+    talking = asyncio.create_task(chatter(hub, every=20.0))
 
     with suppress(WaitTimeoutError):
         await wait(api, events=hub, timeout=2.5 * LONGEST_SILENCE)
@@ -310,6 +310,18 @@ async def test_after_a_gap_in_what_a_hub_receives_polls_begin_at_once() -> None:
 
     assert 100.0 < now() <= 131.0
     assert hub.complete
+
+
+async def test_saying_again_that_a_hub_is_complete_makes_no_gap() -> None:
+    hub, api = StatusHub(complete=True), Api(CREATED)
+    talking = asyncio.create_task(chatter(hub, every=10.0))
+    asyncio.get_running_loop().call_later(100.0, setattr, hub, "complete", True)
+
+    with suppress(WaitTimeoutError):
+        await wait(api, events=hub, timeout=300.0)
+    talking.cancel()
+
+    assert api.asked == [0.0]
 
 
 async def test_an_event_that_came_before_the_wait_counts() -> None:

@@ -101,6 +101,35 @@ def test_nothing_beside_id_and_status_hides_a_courier(path: str, value: object) 
     assert CREATE.parse(201, {}, created(**{path: value})) == from_dict(DeliveryCreated, CREATED)
 
 
+@pytest.mark.parametrize("body", [b'{"eventId": 7, "status": []}', b'{"eventId": 7}', b'"queued"'])
+def test_a_response_of_which_nothing_can_be_read_is_unreadable(body: bytes) -> None:
+    """Every field of it is optional, so without this rule any page would pass for a test webhook."""
+    with pytest.raises(UnreadableResponseError, match="its body is no TestWebhook"):
+        operations.send_test_webhook("https://shop.kz", "delivery.created").parse(202, {}, body)
+
+
+def test_a_test_webhook_may_lack_every_field() -> None:
+    operation = operations.send_test_webhook("https://shop.kz", "delivery.created")
+    assert operation.parse(202, {}, b"{}") == models.TestWebhook()
+
+
+def test_null_for_an_optional_field_is_not_among_the_problems() -> None:
+    with pytest.raises(InvalidRequestError) as caught:
+        from_dict(Delivery, {"deliveryId": 5, "status": "created", "eta": None, "history": None})
+    assert caught.value.problems == (("$.deliveryId", "expected a string, got a number"),)
+
+
+@attrs.frozen(kw_only=True)
+class Remarks:
+    remarks: tuple[str | None, ...]
+
+
+def test_an_element_may_be_null_where_its_type_says_so() -> None:
+    assert from_dict(Remarks, {"remarks": ["ring", None]}) == Remarks(remarks=("ring", None))
+    with pytest.raises(InvalidRequestError, match=r"^\$\.remarks\[1\]: expected a string, got a number$"):
+        from_dict(Remarks, {"remarks": [None, 7]})
+
+
 def test_what_a_required_part_lacks_takes_the_optional_whole_along() -> None:
     values = FULL[Delivery] | {"externalOrderId": 7, "pickup": {"address": "a", "contact": {"name": "n"}}}
     delivery = GET.parse(200, {}, json.dumps(values).encode())
@@ -205,7 +234,9 @@ def test_error_bodies_are_read_the_same_way() -> None:
         ("gzip", b"<html>", "no valid gzip"),
         ("br", b"\x0b\x02\x80", "other than gzip and deflate"),
         ("gzip, gzip, gzip, gzip", b"", "other than"),
+        ("gzip", gzip.compress(created()) + gzip.compress(b" ") * 3, "in more than 3 pieces"),
     ],
+    ids=["immense", "not packed", "another encoding", "too many layers", "too many pieces"],
 )
 def test_what_cannot_be_unpacked_is_unreadable(encoding: str, body: bytes, problem: str) -> None:
     headers = {"Content-Encoding": encoding}

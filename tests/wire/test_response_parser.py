@@ -7,7 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kaspi_delivery_async import ApiError, NotFoundError, Operation, operations
+from kaspi_delivery_async import (
+    ApiError,
+    CancelNotAllowedError,
+    ConflictError,
+    IdempotencyConflictError,
+    NotFoundError,
+    Operation,
+    operations,
+)
 from kaspi_delivery_async._wire.headers import LONGEST_RETRY_AFTER, is_replay, parse_retry_after
 from tests.support.orders import order
 
@@ -56,6 +64,32 @@ def test_any_text_is_a_time_or_none(text: str) -> None:
     assert wait is None or 0 <= wait < float("inf")
 
 
+@pytest.mark.parametrize(
+    ("moment", "pause"),
+    [
+        (f"{NOW.timestamp() + 90:.0f}", 90),
+        (f"{NOW.timestamp() * 1000 + 90_000:.0f}", 90),
+        (f"{NOW.timestamp() - 5:.0f}", 0),
+        ("9" * 5000, 3600),
+        ("1000000000000000", 3600),
+        ("7200", 3600),
+        (date(NOW + timedelta(days=400)), 3600),
+    ],
+    ids=["Unix time", "in milliseconds", "past", "immense", "year 33658", "two hours", "a date in 400 days"],
+)
+def test_a_moment_is_read_as_one_and_an_hour_is_the_longest_pause(moment: str, pause: float) -> None:
+    with pytest.raises(ApiError) as caught:
+        operations.get_delivery("dlv_1").parse(429, {"Retry-After": moment, "Date": date(NOW)}, b"")
+    assert caught.value.retry_after == pause
+
+
+def test_a_moment_without_a_server_clock_counts_from_ours() -> None:
+    with pytest.raises(ApiError) as caught:
+        operations.get_delivery("dlv_1").parse(429, {"Retry-After": f"{datetime.now(UTC).timestamp() + 60:.0f}"}, b"")
+    assert caught.value.retry_after is not None
+    assert 50 < caught.value.retry_after <= 61
+
+
 @pytest.mark.parametrize(("value", "expected"), [("true", True), ("True", True), ("false", False), ("", False)])
 def test_a_replay_is_known_by_its_header(value: str, expected: bool) -> None:
     assert is_replay({"x-idempotent-replay": value}) is expected
@@ -85,6 +119,30 @@ def test_an_error_names_the_code_and_keeps_the_servers_words_out_of_its_text() -
 def test_a_404_speaks_of_a_delivery_only_where_one_was_named(operation: Operation[object], advice: str) -> None:
     with pytest.raises(NotFoundError, match=f"^{operation.name}: HTTP 404: .*{advice}"):
         operation.parse(404, {}, b"<html>")
+
+
+@pytest.mark.parametrize(
+    ("operation", "kind"),
+    [
+        (operations.create_delivery(order()), IdempotencyConflictError),
+        (operations.cancel_delivery("dlv_1"), CancelNotAllowedError),
+        (operations.get_delivery("dlv_1"), ConflictError),
+    ],
+    ids=["create", "cancel", "get"],
+)
+def test_a_409_means_what_its_operation_can_conflict_with(
+    operation: Operation[object], kind: type[ConflictError]
+) -> None:
+    with pytest.raises(ConflictError) as caught:
+        operation.parse(409, {}, b'{"code": "conflict"}')
+    assert type(caught.value) is kind
+
+
+@pytest.mark.parametrize("body", [b"[]", b'"conflict"', b"null", b"7"])
+def test_an_error_body_that_is_no_object_holds_no_code(body: bytes) -> None:
+    with pytest.raises(ApiError) as caught:
+        operations.get_delivery("dlv_1").parse(400, {}, body)
+    assert (caught.value.code, caught.value.message) == (None, None)
 
 
 @pytest.mark.parametrize("code", ['"a b"', '"<script>"', '""', "7", "null", '"' + "x" * 65 + '"'])
