@@ -1,7 +1,9 @@
 """What is told of calls: to hooks, to the log, to OpenTelemetry."""
 
 import asyncio
+import importlib
 import logging
+import sys
 from typing import Any
 
 import pytest
@@ -12,7 +14,7 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from kaspi_delivery_async import DeliveryClient, NotFoundError, RetryPolicy, ServerError
+from kaspi_delivery_async import ConfigurationError, DeliveryClient, NotFoundError, RetryPolicy, ServerError
 from kaspi_delivery_async.instrumentation import (
     AttemptDetails,
     CallDetails,
@@ -193,6 +195,20 @@ async def test_spans_of_a_call_and_its_attempts() -> None:
     assert trace.get_current_span() is trace.INVALID_SPAN
 
 
+async def test_the_span_of_a_create_that_failed_has_its_outcome_and_its_key() -> None:
+    telemetry = Telemetry()
+    async with (
+        RawServer([server_scripts.answer(500, b"{}", "X-Idempotent-Replay: true")]) as server,
+        client_of(server, telemetry.instrumentation) as client,
+    ):
+        with pytest.raises(ServerError):
+            await client.create_delivery(order("order-7"))
+    (call,) = telemetry.spans()["create_delivery"]
+    attributes = call.attributes or {}
+    assert attributes["kaspi.delivery.outcome"] == "unknown"
+    assert attributes["kaspi.delivery.idempotency_key"] == "order-7"
+
+
 async def test_metrics_of_calls_attempts_waits_and_connections() -> None:
     telemetry = Telemetry()
     script = [*FAILS_ONCE, server_scripts.answer(404, b""), server_scripts.close_after_request]
@@ -211,3 +227,10 @@ async def test_metrics_of_calls_attempts_waits_and_connections() -> None:
     assert wait.count == 1
     (open_now,) = points["http.client.open_connections"]
     assert open_now.value == 0
+
+
+async def test_what_to_install_is_said_where_opentelemetry_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, OpenTelemetry.__module__)
+    monkeypatch.setitem(sys.modules, "opentelemetry", None)
+    with pytest.raises(ConfigurationError, match=r"kaspi-delivery-async\[otel\]"):
+        importlib.import_module(OpenTelemetry.__module__)

@@ -4,31 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import inspect
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
+
+import attrs
 
 from kaspi_delivery_async._wire.headers import is_visible_ascii
 from kaspi_delivery_async.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from kaspi_delivery_async.options import ApiKeySource
 
 
+@attrs.frozen
 class Secret:
     """A text that no failure report shows, whether it prints a representation or goes through characters itself."""
 
-    __slots__ = ("_text",)
-
-    def __init__(self, text: str) -> None:
-        self._text = text
-
-    def __repr__(self) -> str:
-        return "<API key>"
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Secret) and other._text == self._text
-
-    def __hash__(self) -> int:
-        return hash(self._text)
+    _text: str = attrs.field(repr=False)
 
     def reveal(self) -> str:
         """Return the text; leave it in no variable."""
@@ -54,13 +47,10 @@ class ApiKey:
             raise _invalid()
 
     async def current(self) -> Secret:
-        """Return the key to send now; raises `ConfigurationError` if it is no key."""
-        if self._source is None:
-            secret = self.fixed
-        else:
-            given = self._source()
-            secret = _secret(await given if inspect.isawaitable(given) else given)
-            del given
+        """Return the key to send now, where it is not fixed; raises `ConfigurationError` if it is no key."""
+        given = cast("Callable[[], object]", self._source)()
+        secret = _secret(await given if inspect.isawaitable(given) else given)
+        del given
         if secret is None:
             raise _invalid()
         return secret

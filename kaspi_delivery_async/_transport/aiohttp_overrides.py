@@ -6,7 +6,7 @@ import asyncio
 import functools
 import math
 import select
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import aiohttp
 from aiohttp import hdrs
@@ -34,9 +34,7 @@ class FixedHeadersRequest(aiohttp.ClientRequest):
 
     def send(self, conn: Any) -> Any:
         """Send the request, unless its connection is not to be used any more."""
-        connector = self.session.connector
-        if isinstance(connector, FreshConnector):
-            connector.check(conn.protocol, self.loop.time())
+        cast("FreshConnector", self.session.connector).check(conn.protocol, self.loop.time())
         return super().send(conn)
 
     def update_headers(self, headers: Any) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import warnings
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import aiohttp
 
@@ -114,5 +114,4 @@ class Sessions:
 
 
 def _abandon(session: aiohttp.ClientSession) -> None:
-    if isinstance(session.connector, FreshConnector):
-        session.connector.abandon()
+    cast("FreshConnector", session.connector).abandon()

@@ -53,7 +53,7 @@ limits = st.builds(Limits, max_connections=st.integers(1, 3), rate=st.none() | s
 
 
 @pytest.mark.parametrize("name", CALLS)
-@settings(max_examples=150)
+@settings(max_examples=50)
 @given(script=scripts, retry=policies, timeout=timeouts, limits=limits)
 def test_a_call_is_safe_whatever_happens(
     name: str, script: list[Play], retry: RetryPolicy, timeout: Timeout, limits: Limits

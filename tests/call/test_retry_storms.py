@@ -34,18 +34,19 @@ async def create_all(client: DeliveryClient, count: int, *, concurrency: int) ->
 
 
 @pytest.mark.looptime
-async def test_lost_responses_create_nothing_twice() -> None:
-    """10,000 creates at concurrency 100, of which one in twenty is carried out and its answer lost."""
+@pytest.mark.parametrize("count", [500, pytest.param(10_000, marks=pytest.mark.long)])
+async def test_lost_responses_create_nothing_twice(count: int) -> None:
+    """Creates at concurrency 100, of which one in twenty is carried out and its response lost."""
     faults = ["create:commit-then-drop:0.05"]
     async with (
         Sandbox(faults=faults) as sandbox,
         DeliveryClient(sandbox.api_key, base_url=sandbox.base_url) as client,
     ):
-        ids = await create_all(client, 10_000, concurrency=100)
-    assert sandbox.requests.total > 10_000
-    assert len(sandbox.deliveries) == len(set(ids)) == 10_000
+        ids = await create_all(client, count, concurrency=100)
+    assert sandbox.requests.total > count
+    assert len(sandbox.deliveries) == len(set(ids)) == count
     assert {record.external_order_id for record in sandbox.deliveries.values()} == {
-        f"order-{number}" for number in range(10_000)
+        f"order-{number}" for number in range(count)
     }
 
 
@@ -61,8 +62,10 @@ async def test_a_rate_limit_is_met_without_a_storm() -> None:
         took = asyncio.get_running_loop().time() - before
     assert len(set(ids)) == 400
     assert sandbox.requests.total <= 420
+    # A pause is a second, stretched by a twentieth at most. As many orders as fill 8 bursts may need a pause more, and
+    # the last of those that were refused waits up to half a second longer.
     burst, rate = 50, 50
-    assert took <= 1.10 * (400 - burst) / rate
+    assert took <= 1.05 * ((400 - burst) / rate + 1) + 0.5
 
 
 @pytest.mark.looptime

@@ -39,7 +39,7 @@ async def test_retries_that_succeed_cost_nothing_in_the_end() -> None:
 
     server = RawServer([cut_reused])
     async with server, DeliveryClient("key", base_url=server.base_url, retry=FAST) as client:
-        for number in range(400):
+        for number in range(250):
             await client.create_delivery(order(f"n-{number}"))
             answered.intersection_update(id(writer) for writer in server._handlers.values())
 
@@ -80,6 +80,43 @@ async def test_no_pause_is_longer_than_an_hour_and_one_request_finds_out_whether
         calls = [asyncio.create_task(client.create_delivery(order(f"n-{number}"))) for number in range(8)]
         await asyncio.sleep(0.5)
         assert most == 1
+        await asyncio.gather(*calls)
+
+
+@pytest.mark.looptime
+async def test_a_response_that_comes_during_a_long_pause_does_not_show_that_it_is_over() -> None:
+    """Its request left before the pause was asked for."""
+    in_flight, most = 0, 0
+    refused = asyncio.Event()
+
+    async def refuse(exchange: Exchange) -> None:
+        await exchange.read()
+        exchange.writer.write(b"HTTP/1.1 429 X\r\nRetry-After: 120\r\nContent-Length: 0\r\n\r\n")
+        refused.set()
+
+    async def respond_during_the_pause(exchange: Exchange) -> None:
+        await refused.wait()
+        await asyncio.sleep(1)
+        await server_scripts.answer(200)(exchange)
+
+    async def count(exchange: Exchange) -> None:
+        nonlocal in_flight, most
+        in_flight += 1
+        most = max(most, in_flight)
+        await server_scripts.answer_late(exchange)
+        in_flight -= 1
+
+    server = RawServer([respond_during_the_pause, refuse, count, server_scripts.answer(200)])
+    async with server, DeliveryClient("key", base_url=server.base_url) as client:
+        early = asyncio.create_task(client.get_delivery("dlv_1"))
+        await asyncio.sleep(0.1)
+        with pytest.raises(RateLimitedError):
+            await client.get_delivery("dlv_1")
+        await early
+        await asyncio.sleep(120 * 1.06)
+        calls = [asyncio.create_task(client.get_delivery("dlv_1")) for _ in range(8)]
+        await asyncio.sleep(0.5)
+        assert (most, len(server.requests)) == (1, 3)
         await asyncio.gather(*calls)
 
 

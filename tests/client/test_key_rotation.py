@@ -72,6 +72,16 @@ async def test_a_rotation_after_a_retry_is_not_repeated_twice() -> None:
     assert caught.value.outcome is Outcome.UNKNOWN  # the 503 may have done the work
 
 
+@pytest.mark.looptime
+async def test_a_read_whose_key_was_rotated_twice_is_not_repeated_twice() -> None:
+    """It takes the newest key at each attempt, and repeats an attempt under another one only once."""
+    server = RawServer([accept_new_key, server_scripts.answer(503, b"{}"), accept_new_key])
+    async with server, DeliveryClient(keys("a", "b", "c", "d"), base_url=server.base_url) as client:
+        with pytest.raises(AuthenticationError):
+            await client.get_delivery("dlv_1")
+    assert [request.headers["x-api-key"] for request in server.requests] == ["a", "b", "c"]
+
+
 async def test_what_is_no_key_is_refused() -> None:
     wrong: Any = lambda: "two words"  # noqa: E731
     with pytest.raises(ConfigurationError, match="get_delivery: the API key must consist of"):

@@ -40,7 +40,7 @@ def use_clients_on_loops_of_their_own(sandbox: ThreadedSandbox, starts: int) -> 
 
 
 @pytest.mark.skipif(not DESCRIPTORS.exists(), reason="only Linux lists the descriptors of a process")
-@pytest.mark.parametrize("starts", [40, pytest.param(200, marks=pytest.mark.long)])
+@pytest.mark.parametrize("starts", [15, pytest.param(200, marks=pytest.mark.long)])
 @pytest.mark.parametrize("on", ["one loop", "loops of their own"])
 def test_clients_that_come_and_go_leave_nothing_behind(on: str, starts: int) -> None:
     with ThreadedSandbox() as sandbox:

@@ -18,6 +18,7 @@ from kaspi_delivery_async import (
     Outcome,
     RetryPolicy,
     Timeout,
+    TransportError,
 )
 from kaspi_delivery_async.operations import create_delivery
 from kaspi_delivery_async.sandbox import Sandbox
@@ -79,14 +80,15 @@ async def test_a_session_of_the_callers_own_stays_open() -> None:
             await late.get_delivery("dlv_1")
 
 
-async def test_cancelled_calls_free_their_connections() -> None:
-    """15,000 calls are cancelled at every stage on a pool of 10; then 10 of 10 calls are well."""
+@pytest.mark.parametrize("rounds", [2, pytest.param(12, marks=pytest.mark.long)])
+async def test_cancelled_calls_free_their_connections(rounds: int) -> None:
+    """Calls are cancelled at every stage, a hundred at a time, on a pool of 10; then 10 of 10 calls are well."""
     async with Sandbox() as sandbox:
         limits = Limits(max_connections=10)
         async with DeliveryClient(sandbox.api_key, base_url=sandbox.base_url, limits=limits) as client:
-            for batch in range(150):
+            for stage in range(12 * rounds):
                 calls = [asyncio.create_task(client.get_delivery("dlv_1")) for _ in range(100)]
-                for _ in range(batch % 12):
+                for _ in range(stage % 12):
                     await asyncio.sleep(0)
                 for call in calls:
                     call.cancel()
@@ -176,3 +178,18 @@ async def test_time_that_a_session_of_the_callers_own_takes_before_it_connects_h
             await client.send_test_webhook("http://127.0.0.1/", "delivery.created")
     assert caught.value.outcome is Outcome.NOT_SENT
     assert server.requests == []
+
+
+@pytest.mark.looptime
+async def test_a_proxy_that_refuses_connections_has_sent_nothing() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as nobody:
+        proxy = f"http://127.0.0.1:{nobody.getsockname()[1]}"
+    async with (
+        aiohttp.ClientSession(proxy=proxy) as session,
+        DeliveryClient(
+            "key", base_url="https://api.invalid", session=session, retry=RetryPolicy(max_attempts=1)
+        ) as client,
+    ):
+        with pytest.raises(TransportError, match="could not connect to the proxy") as caught:
+            await client.get_delivery("dlv_1")
+    assert caught.value.outcome is Outcome.NOT_SENT

@@ -13,7 +13,7 @@ from unittest.mock import Mock
 import aiohttp
 import pytest
 
-from kaspi_delivery_async import DeliveryClient, RetryPolicy
+from kaspi_delivery_async import DeliveryClient, Outcome, RetryPolicy, TransportError
 from kaspi_delivery_async._transport import sessions
 from kaspi_delivery_async._transport.aiohttp_overrides import _reading_check
 from tests.support.orders import order
@@ -134,6 +134,37 @@ async def test_a_server_that_speaks_first_is_not_asked_for_ever(monkeypatch: pyt
             else:
                 assert delivery.delivery_id != "dlv-other" or connections == 1  # it came after the request had left
         assert connections <= 20
+
+
+@pytest.mark.looptime
+async def test_a_middleware_of_the_callers_session_does_not_send_what_was_held_back() -> None:
+    """It would be sent a second time: by the client itself, which takes it for a request that has not left."""
+    spoken: list[asyncio.StreamWriter] = []
+
+    async def play(exchange: Exchange) -> None:
+        if not spoken:
+            spoken.append(exchange.writer)
+            exchange.writer.write(created("other"))
+            await exchange.reader.read()
+            return
+        request = await exchange.read()
+        if len(exchange.requests) == 1:
+            exchange.reset()
+        else:
+            exchange.writer.write(created(subject(request)))
+
+    async def repeat(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+        try:
+            return await handler(request)
+        except aiohttp.ClientConnectionError:
+            return await handler(request)
+
+    async with RawServer([play]) as server, aiohttp.ClientSession(middlewares=[repeat]) as session:
+        client = DeliveryClient("key", base_url=server.base_url, session=session, retry=ONE_ATTEMPT)
+        with pytest.raises(TransportError) as caught:
+            await client.create_delivery(order("n-1"))
+    assert caught.value.outcome is Outcome.UNKNOWN
+    assert len(server.requests) == 1
 
 
 @pytest.mark.looptime

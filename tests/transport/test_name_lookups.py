@@ -1,0 +1,61 @@
+"""Host names are looked up in threads of the client's own."""
+
+import asyncio
+import socket
+import threading
+from typing import Any
+
+import pytest
+
+from kaspi_delivery_async import DeadlineExceededError, DeliveryClient, Outcome, RetryPolicy, Timeout, TransportError
+from tests.support import server_scripts
+from tests.support.raw_server import RawServer
+
+ONE_ATTEMPT = RetryPolicy(max_attempts=1)
+
+
+def lookups() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == "kaspi-delivery-lookup"]
+
+
+async def test_a_host_name_is_looked_up() -> None:
+    async with RawServer([server_scripts.answer(200)]) as server:
+        base_url = server.base_url.replace("127.0.0.1", "localhost")
+        async with DeliveryClient("key", base_url=base_url) as client:
+            assert (await client.get_delivery("dlv_1")).delivery_id == "dlv_1"
+
+
+async def test_a_link_local_address_is_looked_up_in_such_a_thread_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only by a second look-up does aiohttp get an address with its interface."""
+    asked: list[tuple[Any, str]] = []
+
+    def name_of(address: Any, _flags: int) -> tuple[str, str]:
+        asked.append((address, threading.current_thread().name))
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    link_local = ("fe80::1", 443, 0, 7)
+    found = [(socket.AF_INET6, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", link_local)]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+    monkeypatch.setattr(socket, "getnameinfo", name_of)
+    async with DeliveryClient("key", base_url="https://api.invalid", retry=ONE_ATTEMPT) as client:
+        with pytest.raises(TransportError) as caught:
+            await client.get_delivery("dlv_1")
+    assert caught.value.outcome is Outcome.NOT_SENT
+    assert asked == [(link_local, "kaspi-delivery-lookup")]
+
+
+async def test_a_name_server_that_responds_too_late_disturbs_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    late = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: late.wait(10) and [])
+    failures: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: failures.append(context))
+    timeout = Timeout(attempt=0.05, total=0.05)
+    async with DeliveryClient("key", base_url="https://api.invalid", timeout=timeout) as client:
+        with pytest.raises(DeadlineExceededError) as caught:
+            await client.get_delivery("dlv_1")
+    assert caught.value.outcome is Outcome.NOT_SENT
+    (lookup,) = lookups()
+    late.set()
+    await asyncio.to_thread(lookup.join)
+    await asyncio.sleep(0)  # what the thread has left for the loop to do
+    assert failures == []
