@@ -1,4 +1,4 @@
-"""What is told of calls: to hooks, to the log, to OpenTelemetry."""
+"""Reports of calls: to hooks, to the log, to OpenTelemetry."""
 
 import asyncio
 import importlib
@@ -32,7 +32,7 @@ pytestmark = pytest.mark.looptime
 
 
 class Recorder:
-    """Remembers all that it hears."""
+    """Remembers all that it receives."""
 
     def __init__(self) -> None:
         self.heard: list[Any] = []
@@ -76,8 +76,8 @@ class Broken:
 
 
 FAILS_ONCE = [
-    server_scripts.answer(503, b"{}", "Retry-After: 1"),
-    server_scripts.answer(201, GOOD_BODY, "X-Idempotent-Replay: true"),
+    server_scripts.respond(503, b"{}", "Retry-After: 1"),
+    server_scripts.respond(201, GOOD_BODY, "X-Idempotent-Replay: true"),
 ]
 
 
@@ -136,7 +136,7 @@ async def test_a_broken_hook_changes_nothing(caplog: pytest.LogCaptureFixture) -
 async def test_the_log_has_attempts_retries_and_failures(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG, logger="kaspi_delivery_async")
     async with (
-        RawServer([server_scripts.answer(503, b"{}")]) as server,
+        RawServer([server_scripts.respond(503, b"{}")]) as server,
         DeliveryClient("key", base_url=server.base_url) as client,
     ):
         with pytest.raises(ServerError):
@@ -198,7 +198,7 @@ async def test_spans_of_a_call_and_its_attempts() -> None:
 async def test_the_span_of_a_create_that_failed_has_its_outcome_and_its_key() -> None:
     telemetry = Telemetry()
     async with (
-        RawServer([server_scripts.answer(500, b"{}", "X-Idempotent-Replay: true")]) as server,
+        RawServer([server_scripts.respond(500, b"{}", "X-Idempotent-Replay: true")]) as server,
         client_of(server, telemetry.instrumentation) as client,
     ):
         with pytest.raises(ServerError):
@@ -211,7 +211,7 @@ async def test_the_span_of_a_create_that_failed_has_its_outcome_and_its_key() ->
 
 async def test_metrics_of_calls_attempts_waits_and_connections() -> None:
     telemetry = Telemetry()
-    script = [*FAILS_ONCE, server_scripts.answer(404, b""), server_scripts.close_after_request]
+    script = [*FAILS_ONCE, server_scripts.respond(404, b""), server_scripts.close_after_request]
     async with RawServer(script) as server, client_of(server, telemetry.instrumentation) as client:
         await client.create_delivery(order())
         with pytest.raises(NotFoundError):

@@ -78,8 +78,8 @@ async def test_a_run_that_lost_its_lease_takes_no_order_back(
             (slow, claim, made if first_is_answered else put_back(may_have_arrived=False)),
             (second, taken, put_back(may_have_arrived=True) if first_is_answered else made),
         ]
-        for session, held, verdict in ends if first_ends_first else reversed(ends):
-            await session.end(order, held, verdict)
+        for session, held, update in ends if first_ends_first else reversed(ends):
+            await session.end(order, held, update)
         (entry,) = (await entries(other)).values()
         assert (entry.state, entry.delivery_id) == (OrderState.CREATED, "dlv_1")
         assert entry.sent_at == pytest.approx(claim.sent_at)

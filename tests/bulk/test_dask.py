@@ -37,7 +37,7 @@ def most_in(seconds: float, requests: list[RecordedRequest]) -> int:
 async def test_a_killed_worker_costs_nothing_and_the_rate_is_kept(
     location: str, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Three processes, answers lost, one process killed in the middle of a chunk."""
+    """Three processes, responses lost, one process killed in the middle of a chunk."""
     monkeypatch.setenv("KASPI_API_KEY", sandbox.api_key)
     sandbox.faults.add("create:commit-then-drop:0.05")
 

@@ -153,7 +153,7 @@ def no_turn(retry_after: float | None) -> DeadlineExceededError:
 
 
 CONNECTION_REFUSED = TransportError("could not connect")
-TIMED_OUT = DeadlineExceededError("no answer", outcome=Outcome.UNKNOWN)
+TIMED_OUT = DeadlineExceededError("no response", outcome=Outcome.UNKNOWN)
 UNREADABLE = UnreadableResponseError("garbage", status=201, body=b"", delivery_id="dlv_1")
 
 

@@ -35,7 +35,7 @@ class WallClock:
 
 
 async def leave_unanswered(location: str, client: DeliveryClient, sandbox: Sandbox, clock: WallClock) -> None:
-    """Have two orders sent whose answers are lost."""
+    """Have two orders sent whose responses are lost."""
     sandbox.faults.add("create:commit-then-drop")
     async with Journal(location, clock=clock) as journal:
         assert states(await run(client.with_options(retry=ONE_ATTEMPT), orders(2), journal)) == {"sent": 2}
@@ -77,7 +77,7 @@ async def test_asking_again_makes_no_key_younger(location: str, client: Delivery
 
 
 async def test_a_pause_that_outlives_the_keys_sends_nothing(location: str, sandbox: Sandbox) -> None:
-    """Neither the order that was told to wait, nor those that wait behind it."""
+    """Neither the order that the server delays, nor those that wait behind it."""
     clock = WallClock()
     brief = Timeout(attempt=0.9, total=0.9)
     async with DeliveryClient(sandbox.api_key, base_url=sandbox.base_url, timeout=brief) as client:
@@ -103,7 +103,7 @@ async def test_a_pause_that_outlives_the_keys_sends_nothing(location: str, sandb
 async def test_a_wait_that_outlives_a_key_sends_nothing(
     location: str, client: DeliveryClient, sandbox: Sandbox
 ) -> None:
-    """The second order is written down while the first is under way, and its turn comes a day later."""
+    """The second order is written down while the first is in flight, and its turn comes a day later."""
     clock = WallClock()
     await leave_unanswered(location, client, sandbox, clock)
     before = sandbox.requests.total
@@ -177,8 +177,8 @@ async def test_a_webhook_confirms_an_order_in_doubt(
         await handled.wait()
         await runner.cleanup()
         assert await counts(journal) == {"in_doubt": 1, "created": 1}
-        settled = (await entries(journal))[sandbox.deliveries[delivery_id].external_order_id]
-        assert (settled.state, settled.delivery_id) == (OrderState.CREATED, delivery_id)
+        confirmed = (await entries(journal))[sandbox.deliveries[delivery_id].external_order_id]
+        assert (confirmed.state, confirmed.delivery_id) == (OrderState.CREATED, delivery_id)
         assert states(await run(client, orders(2), journal)) == {"in_doubt": 1, "created": 1}
 
 

@@ -1,4 +1,4 @@
-"""Runs against a server that answers at random: each ends within its bound, and its report agrees with the server."""
+"""Runs against a server that responds at random: each ends within its bound, and its report agrees with the server."""
 
 import asyncio
 import random
@@ -96,12 +96,12 @@ async def play(seed: int, journal_file: Path) -> None:
     assert ended_by is not None or len(results) == count
     for key, delivery_id in server.made.items():
         # Each delivery is named, or its order is named as open, by the report and by the journal.
-        entry, told = known[key], reported.get(key)
+        entry, report = known[key], reported.get(key)
         assert entry.state in {OrderState.CREATED, OrderState.SENT}
-        assert told is not None
-        assert told.state == entry.state
+        assert report is not None
+        assert report.state == entry.state
         if entry.state is OrderState.CREATED:
-            assert entry.delivery_id == told.delivery_id == delivery_id
+            assert entry.delivery_id == report.delivery_id == delivery_id
     for key, entry in known.items():
         assert key in server.made or entry.state is not OrderState.CREATED
 

@@ -55,7 +55,7 @@ async def test_orders_whose_response_was_lost_are_sent_again(
 
 
 async def test_the_intent_is_durable_before_the_request_leaves(location: str, sandbox: Sandbox) -> None:
-    """A reader of the journal finds an order `sent` for as long as its answer is held back."""
+    """A reader of the journal finds an order `sent` for as long as its response is held back."""
     sandbox.faults.add("create:stall")
     async with (
         DeliveryClient(sandbox.api_key, base_url=sandbox.base_url) as client,

@@ -64,10 +64,10 @@ def sent_keys(server: RawServer) -> list[str]:
 
 
 @pytest.mark.looptime
-@pytest.mark.parametrize("fault", [server_scripts.close_after_request, server_scripts.answer(503, b"")])
+@pytest.mark.parametrize("fault", [server_scripts.close_after_request, server_scripts.respond(503, b"")])
 async def test_a_write_that_may_have_arrived_stays_with_its_api_key(fault: Play) -> None:
     """Another key may be another account's, which does not know the idempotency key."""
-    server = RawServer([fault, server_scripts.answer(200)])
+    server = RawServer([fault, server_scripts.respond(200)])
     async with server, DeliveryClient(keys_in_turn(), base_url=server.base_url) as client:
         await client.create_delivery(order())
         await client.cancel_delivery("dlv_1")
@@ -76,7 +76,7 @@ async def test_a_write_that_may_have_arrived_stays_with_its_api_key(fault: Play)
 
 @pytest.mark.looptime
 async def test_a_key_refused_after_an_attempt_that_may_have_arrived_is_not_exchanged_for_a_third() -> None:
-    server = RawServer([server_scripts.close_after_request, server_scripts.answer(401, b"{}")])
+    server = RawServer([server_scripts.close_after_request, server_scripts.respond(401, b"{}")])
     async with server, DeliveryClient(keys_in_turn(), base_url=server.base_url) as client:
         with pytest.raises(AuthenticationError) as caught:
             await client.create_delivery(order())
@@ -91,7 +91,7 @@ async def test_a_read_and_a_refused_write_take_the_current_key() -> None:
         lambda client: client.create_delivery(order()),
     ]
     for call in calls:
-        server = RawServer([server_scripts.answer(429, b"", "Retry-After: 1"), server_scripts.answer(200)])
+        server = RawServer([server_scripts.respond(429, b"", "Retry-After: 1"), server_scripts.respond(200)])
         async with server, DeliveryClient(keys_in_turn(), base_url=server.base_url) as client:
             await call(client)
         assert sent_keys(server) == ["key-0", "key-1"]
@@ -171,7 +171,7 @@ async def test_a_key_that_cannot_be_had_sends_nothing(first: int | None, outcome
             return key
         raise RuntimeError("vault sealed")
 
-    server = RawServer([server_scripts.answer(first or 200, b"")])
+    server = RawServer([server_scripts.respond(first or 200, b"")])
     async with server, DeliveryClient(vault, base_url=server.base_url, retry=RetryPolicy(max_attempts=2)) as client:
         with pytest.raises((RuntimeError, KaspiDeliveryError)) as caught:
             await client.create_delivery(order())
@@ -183,7 +183,7 @@ class Keys(str, Enum):  # noqa: UP042 - its `str` is not its value
 
 
 async def test_a_member_of_an_enumeration_of_strings_is_its_value() -> None:
-    server = RawServer([server_scripts.answer(200)])
+    server = RawServer([server_scripts.respond(200)])
     async with server:
         for key in (Keys.CURRENT, lambda: Keys.CURRENT):
             async with DeliveryClient(key, base_url=server.base_url) as client:
@@ -193,7 +193,7 @@ async def test_a_member_of_an_enumeration_of_strings_is_its_value() -> None:
 
 async def test_what_a_user_may_queue_pickles_and_copies() -> None:
     operation = operations.create_delivery(order())
-    server = RawServer([server_scripts.answer(201)])
+    server = RawServer([server_scripts.respond(201)])
     async with server, DeliveryClient("key", base_url=server.base_url) as client:
         response = await client.send(operation)
     things: tuple[Any, ...] = (

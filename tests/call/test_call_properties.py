@@ -17,7 +17,7 @@ TICK = 1e-3
 """Seconds: what a scheduler may be late."""
 
 PLAYS: list[Play] = [
-    server_scripts.answer(200),
+    server_scripts.respond(200),
     server_scripts.reset_before_request,
     server_scripts.reset_after_request,
     server_scripts.close_after_request,
@@ -26,15 +26,15 @@ PLAYS: list[Play] = [
     server_scripts.send(b"nonsense\r\n\r\n"),
     server_scripts.send_and_reset(b"HTTP/1.1 200 OK\r\n"),
     server_scripts.send(b"HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n" + GOOD_BODY),
-    server_scripts.answer(200, server_scripts.HTML),
-    server_scripts.answer(400, b"{}"),
-    server_scripts.answer(401, b"{}"),
-    server_scripts.answer(409, b"{}"),
-    server_scripts.answer(429, b"{}"),
-    server_scripts.answer(429, b"{}", "Retry-After: 3"),
-    server_scripts.answer(500, server_scripts.HTML),
-    server_scripts.answer(503, b"{}", "Retry-After: 1"),
-    server_scripts.answer(503, b"{}", "X-Idempotent-Replay: true"),
+    server_scripts.respond(200, server_scripts.HTML),
+    server_scripts.respond(400, b"{}"),
+    server_scripts.respond(401, b"{}"),
+    server_scripts.respond(409, b"{}"),
+    server_scripts.respond(429, b"{}"),
+    server_scripts.respond(429, b"{}", "Retry-After: 3"),
+    server_scripts.respond(500, server_scripts.HTML),
+    server_scripts.respond(503, b"{}", "Retry-After: 1"),
+    server_scripts.respond(503, b"{}", "X-Idempotent-Replay: true"),
 ]
 
 CALLS: dict[str, Callable[[DeliveryClient], Awaitable[Any]]] = {

@@ -41,7 +41,7 @@ def wall_clock(monkeypatch: pytest.MonkeyPatch) -> WallClock:
     return WallClock(monkeypatch)
 
 
-FAULTS = [server_scripts.answer(503, b""), server_scripts.close_after_request, server_scripts.answer(408, b"")]
+FAULTS = [server_scripts.respond(503, b""), server_scripts.close_after_request, server_scripts.respond(408, b"")]
 
 
 @pytest.mark.looptime
@@ -50,7 +50,7 @@ FAULTS = [server_scripts.answer(503, b""), server_scripts.close_after_request, s
 async def test_a_machine_that_slept_a_day_in_an_attempt_does_not_send_again(
     write: str, fault: Play, wall_clock: WallClock
 ) -> None:
-    server = RawServer([wall_clock.during(fault, 25), server_scripts.answer(200)])
+    server = RawServer([wall_clock.during(fault, 25), server_scripts.respond(200)])
     async with server, DeliveryClient("key", base_url=server.base_url) as client:
         with pytest.raises(KaspiDeliveryError) as caught:
             await WRITES[write](client)
@@ -62,14 +62,14 @@ async def test_a_machine_that_slept_a_day_in_an_attempt_does_not_send_again(
 @pytest.mark.parametrize("hours", [22.0, -48.0])
 @pytest.mark.parametrize("write", WRITES)
 async def test_within_23_hours_it_is_sent_again(write: str, hours: float, wall_clock: WallClock) -> None:
-    server = RawServer([wall_clock.during(FAULTS[0], hours), server_scripts.answer(200)])
+    server = RawServer([wall_clock.during(FAULTS[0], hours), server_scripts.respond(200)])
     async with server, DeliveryClient("key", base_url=server.base_url) as client:
         await WRITES[write](client)
 
 
 @pytest.mark.looptime
 async def test_a_read_has_no_key_that_could_expire(wall_clock: WallClock) -> None:
-    server = RawServer([wall_clock.during(FAULTS[0], 25), server_scripts.answer(200)])
+    server = RawServer([wall_clock.during(FAULTS[0], 25), server_scripts.respond(200)])
     async with server, DeliveryClient("key", base_url=server.base_url) as client:
         assert (await client.get_delivery("dlv_1")).delivery_id == "dlv_1"
 
@@ -77,7 +77,7 @@ async def test_a_read_has_no_key_that_could_expire(wall_clock: WallClock) -> Non
 @pytest.mark.looptime
 async def test_a_clock_set_back_after_a_sleep_makes_no_key_younger(wall_clock: WallClock) -> None:
     script = [wall_clock.during(FAULTS[0], 12), wall_clock.during(FAULTS[0], -12), wall_clock.during(FAULTS[0], 12)]
-    server = RawServer([*script, server_scripts.answer(200)])
+    server = RawServer([*script, server_scripts.respond(200)])
     async with server, DeliveryClient("key", base_url=server.base_url) as client:
         with pytest.raises(KaspiDeliveryError):
             await client.create_delivery(order())
@@ -99,8 +99,8 @@ async def test_a_machine_that_slept_between_two_attempts_does_not_send_again(
             wall_clock.offset += 25 * HOUR
         return "key"
 
-    first = server_scripts.answer(429 if slept_in != "the wait" else 503, b"", "Retry-After: 5")
-    server = RawServer([first, server_scripts.answer(200)])
+    first = server_scripts.respond(429 if slept_in != "the wait" else 503, b"", "Retry-After: 5")
+    server = RawServer([first, server_scripts.respond(200)])
     async with server, DeliveryClient(api_key, base_url=server.base_url) as client:
         if slept_in != "the key function":
             asyncio.get_running_loop().call_later(2, setattr, wall_clock, "offset", 25 * HOUR)
@@ -113,7 +113,7 @@ async def test_a_machine_that_slept_between_two_attempts_does_not_send_again(
 @pytest.mark.looptime
 @pytest.mark.parametrize(("hours", "sent"), [(22.9, 1), (23.0, 0), (30.0, 0)])
 async def test_the_age_that_a_key_had_before_the_call_counts(hours: float, sent: int) -> None:
-    server = RawServer([server_scripts.answer(201)])
+    server = RawServer([server_scripts.respond(201)])
     async with server, DeliveryClient("key", base_url=server.base_url) as client:
         call = client.send(operations.create_delivery(order()), key_age=hours * HOUR)
         if sent:

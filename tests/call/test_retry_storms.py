@@ -1,4 +1,4 @@
-"""Many calls at once against a server that loses answers or sets limits."""
+"""Many calls at once against a server that loses responses or sets limits."""
 
 import asyncio
 import gc
@@ -83,8 +83,8 @@ async def test_a_rate_that_is_stated_is_kept() -> None:
 
 @pytest.mark.looptime
 async def test_a_429_to_one_client_stops_all_of_the_same_key() -> None:
-    pause = server_scripts.answer(429, b"{}", "Retry-After: 5")
-    async with RawServer([pause, server_scripts.answer(200)]) as server:
+    pause = server_scripts.respond(429, b"{}", "Retry-After: 5")
+    async with RawServer([pause, server_scripts.respond(200)]) as server:
         loop = asyncio.get_running_loop()
         async with (
             DeliveryClient("same", base_url=server.base_url) as first,
@@ -103,7 +103,7 @@ async def test_a_429_to_one_client_stops_all_of_the_same_key() -> None:
 @pytest.mark.looptime
 async def test_a_refused_call_goes_before_those_that_never_tried() -> None:
     """Else it might be refused again and again while newcomers use up the limit."""
-    server = RawServer([server_scripts.answer(429, b"{}", "Retry-After: 1"), server_scripts.answer_late])
+    server = RawServer([server_scripts.respond(429, b"{}", "Retry-After: 1"), server_scripts.respond_late])
     limits = Limits(max_connections=1)
     async with server, DeliveryClient("key", base_url=server.base_url, limits=limits) as client:
         # Every response is about dlv_1, so the other calls fail; what counts is the order of the requests.
@@ -116,7 +116,7 @@ async def test_a_refused_call_goes_before_those_that_never_tried() -> None:
 @pytest.mark.looptime
 async def test_a_pause_that_outlasts_the_call_is_raised_at_once() -> None:
     """Neither the refused call, nor those in the queue, nor those that come later wait in vain."""
-    pause = server_scripts.answer(429, b"{}", "Retry-After: 60")
+    pause = server_scripts.respond(429, b"{}", "Retry-After: 60")
     async with RawServer([pause]) as server:
         limits = Limits(max_connections=1)
         async with DeliveryClient("key", base_url=server.base_url, limits=limits) as client:
@@ -141,17 +141,17 @@ async def test_a_turn_that_does_not_come_ends_in_time() -> None:
         limits, timeout = Limits(max_connections=1), Timeout(attempt=2, total=2)
         async with DeliveryClient("key", base_url=server.base_url, limits=limits, timeout=timeout) as client:
             calls = [client.get_delivery("dlv_1") for _ in range(2)]
-            answered, waited = await asyncio.gather(*calls, return_exceptions=True)
-    assert isinstance(answered, DeadlineExceededError)
+            stalled, waited = await asyncio.gather(*calls, return_exceptions=True)
+    assert isinstance(stalled, DeadlineExceededError)
     assert isinstance(waited, DeadlineExceededError)
-    assert (answered.outcome, waited.outcome) == (Outcome.UNKNOWN, Outcome.NOT_SENT)
+    assert (stalled.outcome, waited.outcome) == (Outcome.UNKNOWN, Outcome.NOT_SENT)
     assert "waiting for a free slot" in str(waited)
 
 
 @pytest.mark.looptime
 @pytest.mark.parametrize(
     ("play", "error", "cost"),
-    [(server_scripts.answer(503, b"{}"), ServerError, 5), (server_scripts.stall, DeadlineExceededError, 10)],
+    [(server_scripts.respond(503, b"{}"), ServerError, 5), (server_scripts.stall, DeadlineExceededError, 10)],
     ids=["failures", "timeouts"],
 )
 async def test_an_empty_retry_budget_ends_a_storm(play: Play, error: type[Exception], cost: int) -> None:
@@ -167,7 +167,7 @@ async def test_an_empty_retry_budget_ends_a_storm(play: Play, error: type[Except
 
 @pytest.mark.looptime
 async def test_a_slow_server_is_given_more_connections() -> None:
-    """Concurrency grows with the time that answers take, up to the limit."""
+    """Concurrency grows with the time that responses take, up to the limit."""
     async with (
         Sandbox(faults=["get:latency:seconds=0.2"]) as sandbox,
         DeliveryClient(sandbox.api_key, base_url=sandbox.base_url) as client,
@@ -180,7 +180,7 @@ async def test_a_slow_server_is_given_more_connections() -> None:
 
 @pytest.mark.looptime
 async def test_callers_of_a_slow_server_are_not_held_back() -> None:
-    """Here it answers only when all have come; a window that waits for answers would wait for ever."""
+    """Here it responds only when all have come; a window that waits for responses would wait for ever."""
     everyone, came = asyncio.Event(), 0
 
     async def answer_all_at_once(exchange: Exchange) -> None:
@@ -202,7 +202,7 @@ async def test_callers_of_a_slow_server_are_not_held_back() -> None:
 @pytest.mark.looptime
 async def test_no_more_connections_are_used_than_allowed_however_slow_the_server_is() -> None:
     async with (
-        RawServer([server_scripts.answer_late]) as server,
+        RawServer([server_scripts.respond_late]) as server,
         DeliveryClient("key", base_url=server.base_url, limits=Limits(max_connections=8)) as client,
     ):
         began = asyncio.get_running_loop().time()
@@ -213,7 +213,9 @@ async def test_no_more_connections_are_used_than_allowed_however_slow_the_server
 @pytest.mark.looptime
 async def test_a_pause_outlives_the_client_that_met_it() -> None:
     """A service may make a client for each of its requests; the API asked for a pause all the same."""
-    async with RawServer([server_scripts.answer(429, b"{}", "Retry-After: 60"), server_scripts.answer(200)]) as server:
+    async with RawServer(
+        [server_scripts.respond(429, b"{}", "Retry-After: 60"), server_scripts.respond(200)]
+    ) as server:
         async with DeliveryClient("key", base_url=server.base_url) as first:
             with pytest.raises(RateLimitedError):
                 await first.get_delivery("dlv_1")
@@ -232,7 +234,7 @@ async def test_a_pause_outlives_the_client_that_met_it() -> None:
 @pytest.mark.looptime
 async def test_a_pause_that_ends_with_the_call_is_not_slept_through() -> None:
     """The wait itself would just fit, but the pause is stretched a little: several processes must not return as one."""
-    async with RawServer([server_scripts.answer(429, b"{}", "Retry-After: 4")]) as server:
+    async with RawServer([server_scripts.respond(429, b"{}", "Retry-After: 4")]) as server:
         for number in range(20):
             timeout = Timeout(attempt=4.01, total=4.01)
             async with DeliveryClient(f"key-{number}", base_url=server.base_url, timeout=timeout) as client:

@@ -28,20 +28,20 @@ FAST = RetryPolicy(base=0.01, cap=0.05)
 @pytest.mark.looptime
 async def test_retries_that_succeed_cost_nothing_in_the_end() -> None:
     """A server that cuts each reused connection after the request is asked twice, for ever."""
-    answered = set[int]()
+    used = set[int]()
 
     async def cut_reused(exchange: Exchange) -> None:
-        if id(exchange.writer) in answered:
+        if id(exchange.writer) in used:
             await server_scripts.close_after_request(exchange)
         else:
-            await server_scripts.answer(201)(exchange)
-            answered.add(id(exchange.writer))
+            await server_scripts.respond(201)(exchange)
+            used.add(id(exchange.writer))
 
     server = RawServer([cut_reused])
     async with server, DeliveryClient("key", base_url=server.base_url, retry=FAST) as client:
         for number in range(250):
             await client.create_delivery(order(f"n-{number}"))
-            answered.intersection_update(id(writer) for writer in server._handlers.values())
+            used.intersection_update(id(writer) for writer in server._handlers.values())
 
 
 MOMENTS: dict[str, Callable[[], str]] = {
@@ -68,7 +68,7 @@ async def test_no_pause_is_longer_than_an_hour_and_one_request_finds_out_whether
             b"HTTP/1.1 201 X\r\nContent-Length: 39\r\n\r\n" + b'{"deliveryId":"dlv","status":"created"}'
         )
 
-    server = RawServer([server_scripts.answer(429, b"", f"Retry-After: {MOMENTS[moment]()}"), count])
+    server = RawServer([server_scripts.respond(429, b"", f"Retry-After: {MOMENTS[moment]()}"), count])
     async with server, DeliveryClient("key", base_url=server.base_url) as client:
         with pytest.raises(RateLimitedError) as refused:
             await client.get_delivery("dlv_1")
@@ -97,16 +97,16 @@ async def test_a_response_that_comes_during_a_long_pause_does_not_show_that_it_i
     async def respond_during_the_pause(exchange: Exchange) -> None:
         await refused.wait()
         await asyncio.sleep(1)
-        await server_scripts.answer(200)(exchange)
+        await server_scripts.respond(200)(exchange)
 
     async def count(exchange: Exchange) -> None:
         nonlocal in_flight, most
         in_flight += 1
         most = max(most, in_flight)
-        await server_scripts.answer_late(exchange)
+        await server_scripts.respond_late(exchange)
         in_flight -= 1
 
-    server = RawServer([respond_during_the_pause, refuse, count, server_scripts.answer(200)])
+    server = RawServer([respond_during_the_pause, refuse, count, server_scripts.respond(200)])
     async with server, DeliveryClient("key", base_url=server.base_url) as client:
         early = asyncio.create_task(client.get_delivery("dlv_1"))
         await asyncio.sleep(0.1)
@@ -122,9 +122,9 @@ async def test_a_response_that_comes_during_a_long_pause_does_not_show_that_it_i
 
 @pytest.mark.looptime
 async def test_a_moment_in_unix_time_that_is_near_is_read_as_one() -> None:
-    near = server_scripts.answer(429, b"", "Date: Mon, 05 Jan 2026 09:00:00 GMT", "Retry-After: 1767603605")
+    near = server_scripts.respond(429, b"", "Date: Mon, 05 Jan 2026 09:00:00 GMT", "Retry-After: 1767603605")
     async with (
-        RawServer([near, server_scripts.answer(200)]) as server,
+        RawServer([near, server_scripts.respond(200)]) as server,
         DeliveryClient("key", base_url=server.base_url) as client,
     ):
         await client.get_delivery("dlv_1")

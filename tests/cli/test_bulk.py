@@ -78,7 +78,7 @@ async def test_a_dry_run_checks_all_and_sends_nothing(run: Run, sandbox: Sandbox
     ended = await run("bulk", "create", str(source), "--dry-run")
     assert ended.code == 2
     assert ended.out.splitlines() == [
-        "orders.csv, line 3: column parcel.weightGrams: the number has decimals; expected a whole one, such as 18000",
+        "orders.csv, line 3: column parcel.weightGrams: the number has decimals; expected a whole number, such as 18000",
         "orders.csv, line 4: repeats the order id of orders.csv, line 2; give each delivery its own",
         "1 valid, 2 invalid; nothing was sent",
     ]
@@ -143,11 +143,11 @@ async def test_an_empty_journal_has_a_status(run: Run, file: str, tmp_path: Path
 async def test_a_pause_is_reported(run: Run, sandbox: Sandbox, orders_file: str, file: str) -> None:
     """A pause longer than a call: the process waits, says so, and ends gently when it is asked to."""
     sandbox.faults.add("create:429:retry-after=3600")
-    for options, told in ((["--json"], b'"event":"paused"'), ([], b"Rate limited: resuming in ")):
+    for options, shown in ((["--json"], b'"event":"paused"'), ([], b"Rate limited: resuming in ")):
         async with started("bulk", "create", orders_file, "--journal", file, *options) as process:
             stream = process.stdout if options else process.stderr
             assert stream is not None
-            while told not in (line := await stream.readline()):
+            while shown not in (line := await stream.readline()):
                 assert line
             process.send_signal(signal.SIGTERM)
             _, err = await process.communicate()
@@ -213,7 +213,7 @@ async def test_a_full_disk_ends_the_run_and_leaves_the_journal_intact(
 ) -> None:
     source = str(write_orders(tmp_path / "orders.csv", 2000))
     code, err = await on_a_full_disk("bulk", "create", source, "--journal", file)
-    assert code == 3  # an answer may have come that could not be written down
+    assert code == 3  # a response may have come that could not be written down
     assert b"run.sqlite cannot be used: " in err
     assert b"Traceback" not in err
     assert len(sandbox.deliveries) < 2000

@@ -23,7 +23,7 @@ from tests.support.cli_runner import Ended, Run
 from tests.support.raw_server import Play, RawServer
 
 CHECKS = ["settings", "connection", "key", "clock", "webhooks"]
-UNAUTHORIZED = server_scripts.answer(401, b'{"code": "unauthorized", "message": "no"}')
+UNAUTHORIZED = server_scripts.respond(401, b'{"code": "unauthorized", "message": "no"}')
 
 
 def results(ended: Ended) -> dict[str, str]:
@@ -114,9 +114,9 @@ async def test_a_base_url_that_is_cut_short(run: Run, sandbox: Sandbox) -> None:
 @pytest.mark.parametrize(
     "play",
     [
-        server_scripts.answer(200),
-        server_scripts.answer(200, server_scripts.HTML, kind="text/html"),
-        server_scripts.answer(302, b"", "Location: /"),
+        server_scripts.respond(200),
+        server_scripts.respond(200, server_scripts.HTML, kind="text/html"),
+        server_scripts.respond(302, b"", "Location: /"),
     ],
 )
 async def test_a_server_that_is_none_of_the_api(run: Run, use: Callable[[str], None], play: Play) -> None:
@@ -130,7 +130,7 @@ async def test_a_server_that_is_none_of_the_api(run: Run, use: Callable[[str], N
 async def test_a_made_up_key_that_cannot_be_tried_does_not_spoil_a_good_one(
     run: Run, use: Callable[[str], None]
 ) -> None:
-    async with RawServer([server_scripts.answer(404, b""), server_scripts.answer(503, b"")]) as server:
+    async with RawServer([server_scripts.respond(404, b""), server_scripts.respond(503, b"")]) as server:
         use(server.base_url)
         ended = await run("check", "--json")
     assert (ended.code, results(ended)["key"]) == (0, "ok")
@@ -176,7 +176,7 @@ async def test_a_valid_certificate(use: Callable[[str], None], monkeypatch: pyte
     authority = trustme.CA()
     authority.cert_pem.write_to_path(tmp_path / "ca.pem")
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
-    async with tls_server(authority, server_scripts.answer(404, b""), UNAUTHORIZED) as server:
+    async with tls_server(authority, server_scripts.respond(404, b""), UNAUTHORIZED) as server:
         use(server.base_url)
         async with started("check") as process:
             out, err = await process.communicate()
@@ -189,7 +189,7 @@ async def test_a_clock_that_is_wrong(
     run: Run, use: Callable[[str], None], ahead: float, result: str, code: int
 ) -> None:
     date = email.utils.formatdate(time.time() - ahead, usegmt=True)
-    async with RawServer([server_scripts.answer(404, b"", f"Date: {date}"), UNAUTHORIZED]) as server:
+    async with RawServer([server_scripts.respond(404, b"", f"Date: {date}"), UNAUTHORIZED]) as server:
         use(server.base_url)
         ended = await run("check", "--json")
     assert (ended.code, results(ended)["clock"]) == (code, result)
@@ -254,8 +254,8 @@ def test_a_date_that_is_none_says_nothing(date: str) -> None:
 async def test_a_base_url_that_has_the_apis_own_path_is_no_success(
     run: Run, use: Callable[[str], None], path: str
 ) -> None:
-    """There a right key is answered 404, too: every create would be."""
-    missing = server_scripts.answer(404, b'{"code": "not_found", "message": "no"}')
+    """There a right key gets 404, too: every create would be."""
+    missing = server_scripts.respond(404, b'{"code": "not_found", "message": "no"}')
     async with RawServer([missing, UNAUTHORIZED]) as server:
         use(server.base_url + path)
         ended = await run("check", "--json")

@@ -35,7 +35,7 @@ CANCELLED = entry(1, DeliveryStatus.CREATED, DeliveryStatus.CANCELLED, expected=
 
 
 def scene(*entries: Entry, deliveries: dict[str, int] | None = None) -> Scene:
-    """Describe the end of a demo with these entries, one delivery for each unless told otherwise."""
+    """Describe the end of a demo with these entries, one delivery for each unless given others."""
     return Scene(
         base_url="http://127.0.0.1:1/delivery",
         speed=900.0,
@@ -66,14 +66,14 @@ async def test_as_json_it_prints_every_change_and_sums_up(capsysbinary: pytest.C
     assert {line["type"] for line in changes} == {"change"}
     assert summary["type"] == "summary"
     assert (summary["ok"], summary["problems"]) == (True, [])
-    told: dict[str, list[str]] = {}
+    printed: dict[str, list[str]] = {}
     for line in changes:
-        told.setdefault(line["externalOrderId"], []).append(line["status"])
+        printed.setdefault(line["externalOrderId"], []).append(line["status"])
     assert {delivery["externalOrderId"]: [step["status"] for step in delivery["timeline"]]
-            for delivery in summary["deliveries"]} == told  # fmt: skip
+            for delivery in summary["deliveries"]} == printed  # fmt: skip
     ends = [delivery["status"] for delivery in summary["deliveries"]]
     assert (ends.count("delivered"), ends.count("cancelled")) == (23, 1)
-    assert all(tuple(statuses) == SEQUENCE for statuses in told.values() if "cancelled" not in statuses)
+    assert all(tuple(statuses) == SEQUENCE for statuses in printed.values() if "cancelled" not in statuses)
 
 
 @pytest.mark.looptime

@@ -32,8 +32,8 @@ def test_without_the_extra_it_says_how_to_install_it(
 
     monkeypatch.setattr("kaspi_delivery_async.cli.find_spec", without)
     assert main(["--help"]) == 1
-    told = 'kaspi-delivery needs typer and rich: pip install "kaspi-delivery-async[cli]"\n'
-    assert capsys.readouterr() == ("", told)
+    message = 'kaspi-delivery needs typer and rich: pip install "kaspi-delivery-async[cli]"\n'
+    assert capsys.readouterr() == ("", message)
 
 
 async def test_help_lists_the_commands_and_exit_codes(run: Run) -> None:

@@ -41,10 +41,10 @@ async def test_it_ends_cleanly_while_deliveries_move_and_webhooks_fail() -> None
     async with started(
         "sandbox", "serve", "--port", "0", "--json", "--speed", "1e5", "--webhook-url", nobody
     ) as process:
-        told = orjson.loads(await first_line(process))
-        async with aiohttp.ClientSession(headers={"x-api-key": told["apiKey"]}) as session:
-            async with session.post(f"{told['baseUrl']}/v1/deliveries", json=ORDER) as answer:
-                assert answer.status == 201
+        served = orjson.loads(await first_line(process))
+        async with aiohttp.ClientSession(headers={"x-api-key": served["apiKey"]}) as session:
+            async with session.post(f"{served['baseUrl']}/v1/deliveries", json=ORDER) as response:
+                assert response.status == 201
             process.terminate()
             out, err = await process.communicate()
     assert {orjson.loads(line)["event"] for line in out.splitlines()} >= {"request"}
@@ -77,17 +77,17 @@ async def test_the_printed_curl_reproduces_the_founding_document() -> None:
 async def test_settings_reach_the_sandbox(tmp_path: Path) -> None:
     state = tmp_path / "state.sqlite"
     hook = ("--webhook-secret", "s3cret", "--webhook-url", "http://127.0.0.1:9/hook")
-    async with _served("--state-file", str(state), "--fault", "get:404:count=1", *hook) as told:
-        assert told["webhookSecret"] == "s3cret"
-        assert told["webhookUrl"] == "http://127.0.0.1:9/hook"
-        async with DeliveryClient(told["apiKey"], base_url=told["baseUrl"]) as client:
+    async with _served("--state-file", str(state), "--fault", "get:404:count=1", *hook) as served:
+        assert served["webhookSecret"] == "s3cret"
+        assert served["webhookUrl"] == "http://127.0.0.1:9/hook"
+        async with DeliveryClient(served["apiKey"], base_url=served["baseUrl"]) as client:
             delivery_id = await _create(client)
             with pytest.raises(NotFoundError):
                 await client.get_delivery(delivery_id)
     assert state.exists()
     async with (
-        _served("--state-file", str(state)) as told,
-        DeliveryClient(told["apiKey"], base_url=told["baseUrl"]) as client,
+        _served("--state-file", str(state)) as served,
+        DeliveryClient(served["apiKey"], base_url=served["baseUrl"]) as client,
     ):
         assert (await client.get_delivery(delivery_id)).external_order_id == "order-742"
 
@@ -97,15 +97,15 @@ async def test_at_speed_0_time_moves_by_hand_and_deliveries_with_it_unless_they_
     manual: tuple[str, ...], status: str
 ) -> None:
     async with (
-        _served("--speed", "0", *manual) as told,
-        DeliveryClient(told["apiKey"], base_url=told["baseUrl"]) as client,
+        _served("--speed", "0", *manual) as served,
+        DeliveryClient(served["apiKey"], base_url=served["baseUrl"]) as client,
     ):
         delivery_id = await _create(client)
         async with (
             aiohttp.ClientSession() as session,
-            session.post(f"{told['controlUrl']}time/advance", json={"seconds": 86400}) as answer,
+            session.post(f"{served['controlUrl']}time/advance", json={"seconds": 86400}) as response,
         ):
-            assert (await answer.json())["now"] == "2024-06-12T08:10:54Z"
+            assert (await response.json())["now"] == "2024-06-12T08:10:54Z"
         assert (await client.get_delivery(delivery_id)).status == status
 
 
@@ -113,8 +113,8 @@ async def test_ids_follow_from_the_seed() -> None:
     ids: list[str] = []
     for seed in ("7", "7", "8"):
         async with (
-            _served("--seed", seed) as told,
-            DeliveryClient(told["apiKey"], base_url=told["baseUrl"]) as client,
+            _served("--seed", seed) as served,
+            DeliveryClient(served["apiKey"], base_url=served["baseUrl"]) as client,
         ):
             ids.append(await _create(client))
     assert ids[0] == ids[1] != ids[2]
@@ -125,11 +125,11 @@ def test_a_signal_in_this_process_ends_it_and_its_handlers(monkeypatch: pytest.M
     """As with the processes above, where coverage can see it."""
     before = signal.getsignal(signal.SIGTERM)
     reading, writing = os.pipe()
-    with open(reading) as told, ThreadPoolExecutor() as threads, open(writing, "w") as output:  # noqa: PTH123 - a pipe
+    with open(reading) as served, ThreadPoolExecutor() as threads, open(writing, "w") as output:  # noqa: PTH123 - a pipe
         monkeypatch.setattr(sys, "stdout", output)
 
         def stop_once_it_serves() -> str:
-            line = told.readline()
+            line = served.readline()
             if line:  # none comes if it ended before it served
                 os.kill(os.getpid(), signal.SIGTERM)
             return line
@@ -182,7 +182,7 @@ async def _output(*command: str) -> bytes:
     return (await process.communicate())[0]
 
 
-def _parts(answer: bytes) -> tuple[int, str, str]:
+def _parts(response: bytes) -> tuple[int, str, str]:
     """Split what `curl -i` printed into status, headers and body."""
-    head, _, body = answer.decode().partition("\r\n\r\n")
+    head, _, body = response.decode().partition("\r\n\r\n")
     return int(head.split()[1]), head, body

@@ -59,7 +59,7 @@ def saved(tmp_path: Path, raw: bytes, **changes: str) -> tuple[Path, Path]:
 
 
 def post(url: str, raw: bytes, *, deadline: float) -> int:
-    """Post a message as soon as somebody listens, and return the answer's status."""
+    """Post a message as soon as somebody listens, and return the response's status."""
     request = urllib.request.Request(url, data=raw, headers=headers(raw, at=time.time()))
     while time.monotonic() < deadline:
         try:

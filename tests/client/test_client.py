@@ -1,4 +1,4 @@
-"""The client against the sandbox, over HTTP: the four operations and what is told about a call."""
+"""The client against the sandbox, over HTTP: the four operations and the details of a call."""
 
 import asyncio
 import socket
@@ -124,7 +124,7 @@ async def test_what_the_server_finds_malformed_comes_with_its_explanation(
 @pytest.mark.looptime
 @pytest.mark.parametrize("status", [400, 401, 409])
 async def test_a_refusal_after_an_attempt_of_unknown_outcome_warns_of_another_key(status: int) -> None:
-    server = RawServer([server_scripts.close_after_request, server_scripts.answer(status)])
+    server = RawServer([server_scripts.close_after_request, server_scripts.respond(status)])
     async with server, DeliveryClient("key", base_url=server.base_url) as client:
         with pytest.raises(ApiError, match="repeat it under its idempotency key") as unknown:
             await client.create_delivery(order())
@@ -158,7 +158,7 @@ async def test_what_is_no_operation_is_not_sent(client: DeliveryClient, sandbox:
 
 
 async def test_a_response_hands_on_no_cookie() -> None:
-    server = RawServer([server_scripts.answer(200, GOOD_BODY, "Set-Cookie: session=secret")])
+    server = RawServer([server_scripts.respond(200, GOOD_BODY, "Set-Cookie: session=secret")])
     async with server, DeliveryClient("key", base_url=server.base_url) as client:
         response = await client.send(operations.get_delivery("dlv_1"))
         await client.get_delivery("dlv_1")
@@ -168,14 +168,14 @@ async def test_a_response_hands_on_no_cookie() -> None:
 
 @pytest.mark.looptime
 async def test_headers_of_a_response_are_found_in_any_case_and_hold_no_key() -> None:
-    echo = server_scripts.answer(200, GOOD_BODY, "X-Request-Id: r1", "X-Api-Key: secret-key")
+    echo = server_scripts.respond(200, GOOD_BODY, "X-Request-Id: r1", "X-Api-Key: secret-key")
     async with RawServer([echo]) as server, DeliveryClient("secret-key", base_url=server.base_url) as client:
         response = await client.send(operations.get_delivery("dlv_1"))
     assert response.headers["X-Request-Id"] == response.headers["x-request-id"] == "r1"
     assert "X-Api-Key" not in response.headers
 
 
-@pytest.mark.parametrize("play", [server_scripts.answer(500), server_scripts.reset_after_request])
+@pytest.mark.parametrize("play", [server_scripts.respond(500), server_scripts.reset_after_request])
 async def test_a_failure_report_that_prints_local_variables_shows_no_key(play: Play) -> None:
     """As those of test runners and error trackers do."""
     async with RawServer([play]) as server:

@@ -21,7 +21,7 @@ from tests.support.raw_server import Exchange, RawServer
 
 
 async def accept_new_key(exchange: Exchange) -> None:
-    """Answer 401 to every key but the new one."""
+    """Respond 401 to every key but the new one."""
     request = await exchange.read()
     good = request.headers["x-api-key"] == "new"
     body = b'{"deliveryId": "dlv_1", "status": "created"}' if good else b"{}"
@@ -63,7 +63,7 @@ async def test_a_call_is_repeated_once_and_only_for_a_changed_key(given: tuple[s
 
 @pytest.mark.looptime
 async def test_a_rotation_after_a_retry_is_not_repeated_twice() -> None:
-    unavailable = server_scripts.answer(503, b"{}")
+    unavailable = server_scripts.respond(503, b"{}")
     server = RawServer([accept_new_key, unavailable, accept_new_key])
     async with server, DeliveryClient(keys("a", "b", "c", "d"), base_url=server.base_url) as client:
         with pytest.raises(AuthenticationError) as caught:
@@ -75,7 +75,7 @@ async def test_a_rotation_after_a_retry_is_not_repeated_twice() -> None:
 @pytest.mark.looptime
 async def test_a_read_whose_key_was_rotated_twice_is_not_repeated_twice() -> None:
     """It takes the newest key at each attempt, and repeats an attempt under another one only once."""
-    server = RawServer([accept_new_key, server_scripts.answer(503, b"{}"), accept_new_key])
+    server = RawServer([accept_new_key, server_scripts.respond(503, b"{}"), accept_new_key])
     async with server, DeliveryClient(keys("a", "b", "c", "d"), base_url=server.base_url) as client:
         with pytest.raises(AuthenticationError):
             await client.get_delivery("dlv_1")

@@ -36,7 +36,9 @@ def shown(error: BaseException) -> str:
 
 @pytest.mark.looptime
 @pytest.mark.parametrize("own_session", [False, True])
-@pytest.mark.parametrize("play", [server_scripts.answer(500), server_scripts.reset_after_request, server_scripts.stall])
+@pytest.mark.parametrize(
+    "play", [server_scripts.respond(500), server_scripts.reset_after_request, server_scripts.stall]
+)
 async def test_a_call_that_fails_has_no_key_in_its_frames(play: Play, own_session: bool) -> None:
     sources: list[Any] = [LONG_KEY, lambda: LONG_KEY]
     for source in sources:

@@ -191,17 +191,17 @@ def test_names_with_dots_stay_in_one_module(write: Write, schemas: Schemas) -> N
 
 def test_bodies_and_responses_without_a_schema_or_with_any_need_no_name(write: Write, schemas: Schemas) -> None:
     media: list[dict[str, Any]] = [{"text/plain": {}}, {"application/json": {"schema": True}}]
-    answers = {str(200 + number): {"description": "OK", "content": content} for number, content in enumerate(media)}
+    responses = {str(200 + number): {"description": "OK", "content": content} for number, content in enumerate(media)}
     either = {"properties": {"parts": {"type": "array", "items": True}, "all": {"allOf": [True]}}}
-    document = {**schemas(Thing=either), "paths": {"/things": {"get": {"responses": answers}}}}
+    document = {**schemas(Thing=either), "paths": {"/things": {"get": {"responses": responses}}}}
     assert load(write(document))["components"]["schemas"] == {"Thing": either}
 
 
 def test_inline_responses_are_named_by_their_status_where_there_are_several(write: Write, schemas: Schemas) -> None:
     content = {"application/json": {"schema": {"type": "object", "properties": {"a": STRING}}}}
-    answers: dict[str, object] = {status: {"description": "x", "content": content} for status in ("200", "409")}
-    answers["429"] = {"$ref": "#/components/responses/busy"}
-    document = schemas() | {"paths": {"/things": {"get": {"responses": answers}}}}
+    responses: dict[str, object] = {status: {"description": "x", "content": content} for status in ("200", "409")}
+    responses["429"] = {"$ref": "#/components/responses/busy"}
+    document = schemas() | {"paths": {"/things": {"get": {"responses": responses}}}}
     document["components"]["responses"] = {"busy": {"description": "x", "content": content}}
     names = load(write(document))["components"]["schemas"]
     assert set(names) == {"BusyResponse", "GetThingsResponse", "GetThingsResponse409"}

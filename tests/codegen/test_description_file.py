@@ -54,8 +54,8 @@ def test_each_part_names_its_pages_or_says_that_it_is_assumed(name: str, part: d
 
 @pytest.mark.parametrize("status", ["400", "5XX"])
 def test_responses_that_no_page_describes_are_assumptions(status: str) -> None:
-    answer = DOCUMENT["paths"]["/v1/deliveries"]["post"]["responses"][status]["$ref"].rpartition("/")[2]
-    assert DOCUMENT["components"]["responses"][answer]["x-source"] == "assumption"
+    response = DOCUMENT["paths"]["/v1/deliveries"]["post"]["responses"][status]["$ref"].rpartition("/")[2]
+    assert DOCUMENT["components"]["responses"][response]["x-source"] == "assumption"
 
 
 @pytest.mark.parametrize(("name", "example"), list(DOCUMENT["components"]["examples"].items()))
@@ -65,9 +65,9 @@ def test_each_example_fits_the_schema_it_is_named_after(name: str, example: dict
 
 def test_the_founding_documents_example_is_among_the_examples() -> None:
     shell = (Path(__file__).parent / "descriptions" / "getting-started.json").read_text(encoding="utf-8")
-    request, answer = json.loads(shell)
+    request, response = json.loads(shell)
     assert DOCUMENT["components"]["examples"]["DeliveryRequest"]["value"] == request
-    assert DOCUMENT["components"]["examples"]["DeliveryCreated"]["value"] == answer
+    assert DOCUMENT["components"]["examples"]["DeliveryCreated"]["value"] == response
 
 
 @pytest.mark.parametrize("name", ["Delivery", "DeliveryCreated"])

@@ -106,7 +106,7 @@ def test_the_text_does_not_depend_on_process_or_place(tmp_path: Path) -> None:
 
 
 def test_the_vendors_description_gives_a_model_for_every_body(vendor: str, imported: Import) -> None:
-    """Without an overlay the names are long, but every request and answer has its class, events included."""
+    """Without an overlay the names are long, but every request and response has its class, events included."""
     names = vars(imported(load(vendor)))
     for name in ("CancelDeliveryRequest", "SendTestWebhookRequest", "SendTestWebhookResponse", "DeliveryWebhook"):
         assert attrs.has(names[name]), name

@@ -15,7 +15,7 @@ from codegen.rendering.models import render
 RECIPES = Path(__file__).parent / "recipes"
 BASE = RECIPES / "base.yaml"
 
-VERDICTS = {
+EXPECTED = {
     "new_optional_response_field": ({"field-added"}, "minor", 0),
     "new_required_request_field": ({"required-field-added"}, "major", 1),
     "new_status": ({"value-added"}, "minor", 0),
@@ -27,25 +27,25 @@ VERDICTS = {
 
 
 def test_every_recipe_has_an_expected_result() -> None:
-    assert {path.stem for path in RECIPES.glob("*.yaml")} == {"base", *VERDICTS}
+    assert {path.stem for path in RECIPES.glob("*.yaml")} == {"base", *EXPECTED}
 
 
-@pytest.mark.parametrize("name", ["base", *VERDICTS])
+@pytest.mark.parametrize("name", ["base", *EXPECTED])
 def test_the_models_are_the_kept_ones(name: str) -> None:
     assert render(load(str(RECIPES / f"{name}.yaml"))) == (RECIPES / f"{name}.py").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("name", VERDICTS)
+@pytest.mark.parametrize("name", EXPECTED)
 def test_the_change_is_judged_by_its_rules(name: str) -> None:
     changes = compare(load_whole(str(BASE)), load_whole(str(RECIPES / f"{name}.yaml")))
-    rules, bump, _ = VERDICTS[name]
+    rules, bump, _ = EXPECTED[name]
     assert ({change.rule for change in changes}, version_bump(changes)) == (rules, bump)
 
 
-@pytest.mark.parametrize("name", VERDICTS)
+@pytest.mark.parametrize("name", EXPECTED)
 def test_the_report_is_the_kept_one(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     code = main(["--diff", str(BASE), str(RECIPES / f"{name}.yaml")])
-    assert code == VERDICTS[name][2]
+    assert code == EXPECTED[name][2]
     assert capsys.readouterr().out == (RECIPES / f"{name}.txt").read_text(encoding="utf-8")
 
 

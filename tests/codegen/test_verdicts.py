@@ -1,4 +1,4 @@
-"""Each change of a description has the verdict that was written down for it before the rules ran."""
+"""Each change of a description has the level that was written down for it before the rules ran."""
 
 from typing import Any
 

@@ -9,7 +9,7 @@ from kaspi_delivery_async._database.group_commit import LARGEST_GROUP, GroupComm
 
 
 class Disk:
-    """Records what is written together; fails or takes time as it is told."""
+    """Records what is written together; fails or takes time as configured."""
 
     def __init__(self) -> None:
         self.groups: list[list[int]] = []

@@ -1,4 +1,4 @@
-"""The control API under /_sandbox/: every answer is also held against its own description."""
+"""The control API under /_sandbox/: every response is also held against its own description."""
 
 from typing import Any
 from unittest.mock import PropertyMock, patch

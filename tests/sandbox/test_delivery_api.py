@@ -1,4 +1,4 @@
-"""The Delivery API over HTTP: what is answered to good calls and to bad ones."""
+"""The Delivery API over HTTP: responses to valid and to invalid requests."""
 
 import json
 from typing import Any

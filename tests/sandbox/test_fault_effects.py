@@ -115,8 +115,8 @@ async def test_a_status_may_come_as_html_with_retry_after_and_as_a_replay() -> N
 async def test_retry_after_may_be_a_date() -> None:
     async with Sandbox(faults=["create:429:retry-after=30:retry-after-as=date"]) as sandbox, Caller(sandbox) as call:
         reply = await call("POST", "/v1/deliveries", json=order(), check=False)
-    told = email.utils.parsedate_to_datetime(reply.headers["Retry-After"]).timestamp()
-    assert 25 <= told - time.time() <= 31
+    retry_at = email.utils.parsedate_to_datetime(reply.headers["Retry-After"]).timestamp()
+    assert 25 <= retry_at - time.time() <= 31
 
 
 @pytest.mark.looptime
@@ -255,11 +255,11 @@ async def test_a_dropped_attempt_is_followed_by_the_next() -> None:
 
 
 async def test_a_bad_signature_differs_and_the_next_attempt_is_good() -> None:
-    def answer(received: Received) -> int:
+    def status_of(received: Received) -> int:
         return 200 if received.json["attempt"] > 1 else 401
 
     async with (
-        Receiver(answer) as receiver,
+        Receiver(status_of) as receiver,
         Sandbox(clock=Clock.driven(), webhook_url=receiver.url, faults=["webhook:bad-signature:count=1"]) as sandbox,
         Caller(sandbox) as call,
     ):

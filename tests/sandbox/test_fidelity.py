@@ -1,4 +1,4 @@
-"""Schemathesis and random bytes against the sandbox over HTTP: every answer is one of the description's, none a 5xx.
+"""Schemathesis and random bytes against the sandbox over HTTP: every response is one of the description's, none a 5xx.
 
 `FIDELITY_CASES=500 pytest tests/sandbox/test_fidelity.py` tries 500 good and 500 bad cases for each operation.
 """

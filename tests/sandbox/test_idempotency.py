@@ -114,7 +114,7 @@ VALUES = st.recursive(
 
 @given(VALUES, VALUES)
 def test_payloads_share_a_fingerprint_exactly_if_they_are_the_same_json(one: object, other: object) -> None:
-    """`repr` with sorted keys tells 1, 1.0 and True apart, as JSON does."""
+    """`repr` with sorted keys distinguishes 1, 1.0 and True, as JSON does."""
 
     def exact(value: object) -> str:
         if isinstance(value, dict):

@@ -105,10 +105,10 @@ async def test_what_is_no_http_is_refused_as_json() -> None:
     async with Sandbox() as sandbox:
         reader, writer = await asyncio.open_connection("127.0.0.1", int(sandbox.root_url.rpartition(":")[2]))
         writer.write(b"this is not HTTP\r\n\r\n")
-        answer = await reader.read()
+        response = await reader.read()
         writer.close()
         await writer.wait_closed()
-    head, _, body = answer.partition(b"\r\n\r\n")
+    head, _, body = response.partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.0 400")
     assert body == b'{"code":"bad_request","message":"this is not valid HTTP"}'
 

@@ -60,9 +60,9 @@ async def test_failed_attempts_are_repeated_on_the_documented_schedule() -> None
 
 @pytest.mark.parametrize(("statuses", "attempts"), [([200], 1), ([204], 1), ([302, 299], 2), ([404, 500, 202], 3)])
 async def test_any_2xx_ends_the_attempts_and_nothing_else_does(statuses: list[int], attempts: int) -> None:
-    answers = iter(statuses)
+    responses = iter(statuses)
     async with (
-        Receiver(lambda _: next(answers)) as receiver,
+        Receiver(lambda _: next(responses)) as receiver,
         Caller(sandbox := Sandbox(clock=Clock.driven(), webhook_url=receiver.url)) as call,
         sandbox,
     ):
@@ -176,13 +176,13 @@ async def test_the_events_of_many_deliveries_are_each_sent_in_order() -> None:
     async with Receiver() as receiver, Sandbox(webhook_url=receiver.url) as sandbox, Caller(sandbox) as call:
         ids = [await call.create(externalOrderId=f"order-{number}") for number in range(100)]
         await asyncio.gather(*(sandbox.advance(delivery_id, "delivered") for delivery_id in ids))
-    told: dict[str, list[str]] = {}
+    sent: dict[str, list[str]] = {}
     for received in receiver.received:
         data = received.json["data"]
-        told.setdefault(data["deliveryId"], []).append(data["status"])
-    assert set(told) == set(ids)
+        sent.setdefault(data["deliveryId"], []).append(data["status"])
+    assert set(sent) == set(ids)
     assert all(
-        statuses == ["created", "accepted", "in_transit", "out_for_delivery", "delivered"] for statuses in told.values()
+        statuses == ["created", "accepted", "in_transit", "out_for_delivery", "delivered"] for statuses in sent.values()
     )
 
 

@@ -1,4 +1,4 @@
-"""What the sandbox's tests share: orders, a caller that checks every answer against the descriptions, a receiver."""
+"""What the sandbox's tests share: orders, a caller that checks every response against the descriptions, a receiver."""
 
 import asyncio
 import copy
@@ -37,7 +37,7 @@ def order(**changes: object) -> dict[str, Any]:
 
 @attrs.frozen
 class Reply:
-    """An answer of the sandbox."""
+    """A response of the sandbox."""
 
     status: int
     headers: Mapping[str, str]
@@ -54,7 +54,7 @@ class Reply:
 
 @attrs.frozen
 class Description:
-    """An OpenAPI description that answers are held against."""
+    """An OpenAPI description that responses are held against."""
 
     document: dict[str, Any]
     registry: Any
@@ -71,7 +71,7 @@ class Description:
         responses = operation.get("responses", {})
         described = responses.get(str(reply.status)) or responses.get(f"{reply.status // 100}XX")
         if described is None:
-            assert reply.status in GENERAL_REFUSALS or not operation, f"{method} {path} may not answer {reply.status}"
+            assert reply.status in GENERAL_REFUSALS or not operation, f"{method} {path} may not respond {reply.status}"
             schema: dict[str, Any] = {
                 "$ref": "urn:api#/components/schemas/ErrorResponse",
                 "required": ["code", "message"],
@@ -130,7 +130,7 @@ class Elsewhere:
 
 
 class Caller:
-    """Calls a sandbox and holds every answer against the description of the API it came from."""
+    """Calls a sandbox and holds every response against the description of the API it came from."""
 
     def __init__(self, sandbox: Sandbox | Elsewhere) -> None:
         self._sandbox = sandbox
@@ -195,13 +195,13 @@ def signature(received: Received, secret: str) -> str:
 
 
 class Receiver:
-    """A webhook receiver that keeps what it gets and answers with what ``answer`` says."""
+    """A webhook receiver that keeps what it gets and responds with the status that ``status_of`` returns."""
 
-    def __init__(self, answer: Callable[[Received], int] = lambda _: 200, *, delay: float = 0.0) -> None:
+    def __init__(self, status_of: Callable[[Received], int] = lambda _: 200, *, delay: float = 0.0) -> None:
         """``delay`` is in seconds of the event loop's time."""
         self.delay = delay
         self.received: list[Received] = []
-        self.answer = answer
+        self.status_of = status_of
 
     async def __aenter__(self) -> Self:
         self._runner = web.ServerRunner(web.Server(self._handle), shutdown_timeout=0.01)
@@ -223,4 +223,4 @@ class Receiver:
         received = Received(request.headers, await request.read())
         self.received.append(received)
         await asyncio.sleep(self.delay)
-        return web.Response(status=self.answer(received), headers={"Location": "/elsewhere"})
+        return web.Response(status=self.status_of(received), headers={"Location": "/elsewhere"})

@@ -1,4 +1,4 @@
-"""A worker to be killed: takes up the events of the store it is given, tells so, and never finishes one."""
+"""A worker to be killed: takes up the events of the store it is given, prints so, and never finishes one."""
 
 import asyncio
 import sys

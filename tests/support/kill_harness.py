@@ -1,7 +1,7 @@
 """Kills bulk runs at random points and continues them: ``python -m tests.support.kill_harness --points 300``.
 
 Each point is a run of its own: the real command line against a sandbox that carries out one order in
-twenty and loses the answer. The process gets SIGKILL when the sandbox has seen a random number of
+twenty and loses the response. The process gets SIGKILL when the sandbox has seen a random number of
 requests, and the same command then runs to its end. Afterwards every order must have exactly one
 delivery, and the journal must name that delivery.
 """

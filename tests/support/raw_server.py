@@ -30,7 +30,7 @@ class Request:
 
 @attrs.frozen
 class Exchange:
-    """One accepted connection's turn; a play answers it, or does not."""
+    """One accepted connection's turn; a play responds, or does not."""
 
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter

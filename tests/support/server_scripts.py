@@ -7,8 +7,8 @@ from tests.support.raw_server import GOOD_BODY, Exchange, Play
 HTML = b"<html><body>Bad Gateway</body></html>"
 
 
-def answer(status: int, body: bytes = GOOD_BODY, *headers: str, kind: str = "application/json") -> Play:
-    """Answer completely."""
+def respond(status: int, body: bytes = GOOD_BODY, *headers: str, kind: str = "application/json") -> Play:
+    """Respond completely."""
 
     async def play(exchange: Exchange) -> None:
         await exchange.read()
@@ -19,8 +19,8 @@ def answer(status: int, body: bytes = GOOD_BODY, *headers: str, kind: str = "app
     return play
 
 
-def answer_head(raw: bytes) -> Play:
-    """Answer the head of a request without a body, such as CONNECT."""
+def respond_head(raw: bytes) -> Play:
+    """Respond to the head of a request without a body, such as CONNECT."""
 
     async def play(exchange: Exchange) -> None:
         await exchange.reader.readuntil(b"\r\n\r\n")
@@ -31,7 +31,7 @@ def answer_head(raw: bytes) -> Play:
 
 
 def send(raw: bytes) -> Play:
-    """Write these bytes for an answer, and close."""
+    """Write these bytes for a response, and close."""
 
     async def play(exchange: Exchange) -> None:
         await exchange.read()
@@ -43,7 +43,7 @@ def send(raw: bytes) -> Play:
 
 
 def send_and_reset(raw: bytes) -> Play:
-    """Write these bytes for an answer, and reset the connection."""
+    """Write these bytes for a response, and reset the connection."""
 
     async def play(exchange: Exchange) -> None:
         await exchange.read()
@@ -73,15 +73,15 @@ async def reset_after_request(exchange: Exchange) -> None:
     exchange.reset()
 
 
-async def answer_late(exchange: Exchange) -> None:
-    """Answer a second after the request came."""
+async def respond_late(exchange: Exchange) -> None:
+    """Respond a second after the request came."""
     await exchange.read()
     await asyncio.sleep(1)
     exchange.writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(GOOD_BODY) + GOOD_BODY)
 
 
-async def answer_in_pieces(exchange: Exchange) -> None:
-    """Answer bit by bit, without saying how much will come."""
+async def respond_in_pieces(exchange: Exchange) -> None:
+    """Respond bit by bit, without saying how much will come."""
     await exchange.read()
     exchange.writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
     for part in (GOOD_BODY[:5], GOOD_BODY[5:]):
@@ -97,20 +97,20 @@ async def stall_before_handshake(exchange: Exchange) -> None:
 
 
 async def stall(exchange: Exchange) -> None:
-    """Read the request and never answer."""
+    """Read the request and never respond."""
     await exchange.read()
     await asyncio.sleep(3600)
 
 
 async def stall_in_body(exchange: Exchange) -> None:
-    """Begin an answer and never end it."""
+    """Begin a response and never end it."""
     await exchange.read()
     exchange.writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{")
     await asyncio.sleep(3600)
 
 
 async def drip(exchange: Exchange) -> None:
-    """Answer one byte a second."""
+    """Send one byte a second."""
     await exchange.read()
     exchange.writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
     for _ in range(1000):
@@ -128,7 +128,7 @@ async def echo_in_error(exchange: Exchange) -> None:
 
 
 async def echo_as_garbage(exchange: Exchange) -> None:
-    """Send the request's own bytes back as if they were an answer."""
+    """Send the request's own bytes back as if they were a response."""
     request = await exchange.read()
     exchange.writer.write(request.headers["x-api-key"].encode() + b" " + request.body + b"\r\n\r\n")
     await exchange.writer.drain()
@@ -136,7 +136,7 @@ async def echo_as_garbage(exchange: Exchange) -> None:
 
 
 async def echo_as_success(exchange: Exchange) -> None:
-    """Answer 200 with the request's own body."""
+    """Respond 200 with the request's own body."""
     request = await exchange.read()
     exchange.writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(request.body) + request.body)
     await exchange.writer.drain()

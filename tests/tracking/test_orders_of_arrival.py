@@ -1,4 +1,4 @@
-"""Every order in which events and poll answers can arrive, with duplicates and with any of them missing."""
+"""Every order in which events and poll responses can arrive, with duplicates and with any of them missing."""
 
 import asyncio
 import sys
@@ -24,7 +24,7 @@ some_and_all = pytest.mark.parametrize("step", [13, pytest.param(1, marks=pytest
 
 
 def report(cases: str) -> None:
-    """Tell how many cases were gone through; `pytest -s` shows it."""
+    """Print how many cases were gone through; `pytest -s` shows it."""
     sys.stdout.write(f"{cases}\n")
 
 
@@ -46,14 +46,14 @@ def with_duplicates(statuses: Statuses) -> Iterator[Statuses]:
             yield (*statuses[:later], status, *statuses[later:])
 
 
-def answer(life: Statuses, at: DeliveryStatus, *, history: bool) -> Delivery:
+def response(life: Statuses, at: DeliveryStatus, *, history: bool) -> Delivery:
     passed = life[: life.index(at) + 1]
     entries = tuple(StatusHistory(status=status, timestamp=when(life, status)) for status in reversed(passed))
     return Delivery(delivery_id="dlv_1", status=at, history=entries if history else None)
 
 
 async def follow(
-    life: Statuses, published: Iterable[DeliveryStatus], answers: Callable[[int], Delivery], *, gap: float
+    life: Statuses, published: Iterable[DeliveryStatus], responses: Callable[[int], Delivery], *, gap: float
 ) -> list[StatusChange]:
     """Watch a delivery while its events are published one after the other, ``gap`` seconds apart."""
     hub, polls = StatusHub(), 0
@@ -63,7 +63,7 @@ async def follow(
         assert (delivery_id, include_history) == ("dlv_1", True)
         await asyncio.sleep(0.1)
         polls += 1
-        return answers(polls - 1)
+        return responses(polls - 1)
 
     async def publish() -> None:
         for status in published:
@@ -102,7 +102,7 @@ def test_the_rule_ends_in_the_right_state_for_every_arrival_with_every_duplicate
 @some_and_all
 @pytest.mark.parametrize("gap", [0.0, 0.15, 600.0])
 async def test_watch_yields_every_status_once_with_its_time_whatever_arrives(gap: float, step: int) -> None:
-    """The API tells the truth, late by at most one poll, with its history."""
+    """The API reports the truth, late by at most one poll, with its history."""
     cases = [
         (life, events, first)
         for life in LIVES
@@ -111,12 +111,12 @@ async def test_watch_yields_every_status_once_with_its_time_whatever_arrives(gap
         for first in life
     ][::step]
 
-    def answers(life: Statuses, first: DeliveryStatus) -> Callable[[int], Delivery]:
-        # The first answer is what was true at the time; then the delivery has ended.
-        return lambda poll: answer(life, first if poll == 0 else life[-1], history=True)
+    def responses(life: Statuses, first: DeliveryStatus) -> Callable[[int], Delivery]:
+        # The first response is what was true at the time; then the delivery has ended.
+        return lambda poll: response(life, first if poll == 0 else life[-1], history=True)
 
     async def check(life: Statuses, events: Statuses, first: DeliveryStatus) -> None:
-        changes = await follow(life, events, answers(life, first), gap=gap)
+        changes = await follow(life, events, responses(life, first), gap=gap)
         assert_sound(changes, life)
         assert {change.status for change in changes} == set(life)
         assert all(change.timestamp == when(life, change.status) for change in changes)
@@ -129,17 +129,17 @@ async def test_watch_yields_every_status_once_with_its_time_whatever_arrives(gap
 @some_and_all
 async def test_stale_responses_in_any_order_never_move_a_delivery_back(step: int) -> None:
     cases = [
-        (life, events, polled, life.index(polled[0]) % 2 == 0)  # every other one tells a history
+        (life, events, polled, life.index(polled[0]) % 2 == 0)  # every other one has a history
         for life in LIVES
         for events in arrivals(life)
         for polled in product(life, repeat=2)
     ][::step]
 
     async def check(life: Statuses, events: Statuses, polled: Statuses, history: bool) -> None:
-        def answers(poll: int) -> Delivery:
-            return answer(life, polled[poll] if poll < len(polled) else life[-1], history=history)
+        def responses(poll: int) -> Delivery:
+            return response(life, polled[poll] if poll < len(polled) else life[-1], history=history)
 
-        assert_sound(await follow(life, events, answers, gap=0.15), life)
+        assert_sound(await follow(life, events, responses, gap=0.15), life)
 
     await asyncio.gather(*(check(*case) for case in cases))
     report(f"{len(cases)} runs")
@@ -147,7 +147,7 @@ async def test_stale_responses_in_any_order_never_move_a_delivery_back(step: int
 
 @pytest.mark.looptime
 async def test_a_wait_ends_for_every_arrival() -> None:
-    """Events alone suffice: the API never tells anything but the first status."""
+    """Events alone suffice: the API never reports anything but the first status."""
     cases = [
         (events, goal)
         for arrival in permutations(SEQUENCE)
@@ -160,7 +160,7 @@ async def test_a_wait_ends_for_every_arrival() -> None:
 
         async def fetch(delivery_id: str, *, include_history: bool) -> Delivery:
             assert delivery_id == "dlv_1"
-            return answer(SEQUENCE, SEQUENCE[0], history=include_history)
+            return response(SEQUENCE, SEQUENCE[0], history=include_history)
 
         waiting = asyncio.create_task(wait_for_status(fetch, "dlv_1", goal, events=hub, timeout=60.0))
         for status in events:

@@ -44,27 +44,27 @@ pytestmark = pytest.mark.looptime
 
 
 class Api:
-    """Answers with one status or error after the other, the last one for ever; remembers when it was asked."""
+    """Responds with one status or error after the other, the last one for ever; remembers when it was asked."""
 
-    def __init__(self, *answers: DeliveryStatus | KaspiDeliveryError, history: Sequence[DeliveryStatus] = ()) -> None:
-        self.answers = list(answers)
+    def __init__(self, *responses: DeliveryStatus | KaspiDeliveryError, history: Sequence[DeliveryStatus] = ()) -> None:
+        self.responses = list(responses)
         self.history = tuple(StatusHistory(status=status) for status in history)
         self.asked: list[float] = []
 
     async def __call__(self, delivery_id: str, *, include_history: bool) -> Delivery:
         assert include_history
         self.asked.append(asyncio.get_running_loop().time())
-        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
-        if isinstance(answer, KaspiDeliveryError):
-            raise answer
-        return Delivery(delivery_id=delivery_id, status=answer, history=self.history)
+        response = self.responses.pop(0) if len(self.responses) > 1 else self.responses[0]
+        if isinstance(response, KaspiDeliveryError):
+            raise response
+        return Delivery(delivery_id=delivery_id, status=response, history=self.history)
 
 
 def now() -> float:
     return asyncio.get_running_loop().time()
 
 
-def tell(hub: StatusHub, status: DeliveryStatus, *, delivery_id: str = "dlv_1") -> None:
+def announce(hub: StatusHub, status: DeliveryStatus, *, delivery_id: str = "dlv_1") -> None:
     hub.announce(DeliveryWebhookData(delivery_id=delivery_id, status=status))
 
 
@@ -160,7 +160,7 @@ async def test_failures_for_good_end_the_wait(error: KaspiDeliveryError) -> None
 async def test_a_cancelled_delivery_ends_the_wait(pushed: bool) -> None:
     hub = StatusHub()
     api = Api(ACCEPTED if pushed else CANCELLED)
-    asyncio.get_running_loop().call_later(1.0, tell, hub, CANCELLED)
+    asyncio.get_running_loop().call_later(1.0, announce, hub, CANCELLED)
 
     with pytest.raises(DeliveryCancelledError) as caught:
         await wait(api, events=hub)
@@ -182,14 +182,14 @@ async def test_a_delivery_that_ends_elsewhere_ends_the_wait() -> None:
 
 
 @pytest.mark.parametrize(
-    ("answer", "last", "text"),
+    ("response", "last", "text"),
     [(ACCEPTED, ACCEPTED, "last seen accepted"), (TransportError("reset"), None, "could not be read")],
 )
 async def test_a_wait_ends_at_its_deadline_with_the_last_state(
-    answer: DeliveryStatus | KaspiDeliveryError, last: DeliveryStatus | None, text: str
+    response: DeliveryStatus | KaspiDeliveryError, last: DeliveryStatus | None, text: str
 ) -> None:
     with pytest.raises(WaitTimeoutError, match=text) as caught:
-        await wait(Api(answer), timeout=77.0)
+        await wait(Api(response), timeout=77.0)
 
     assert now() == pytest.approx(77.0)
     assert (caught.value.delivery and caught.value.delivery.status) == last
@@ -216,7 +216,7 @@ async def test_a_timeout_is_positive(seconds: Any) -> None:
 
 async def test_an_event_ends_the_wait_at_once_without_another_poll() -> None:
     hub, api = StatusHub(), Api(CREATED)
-    asyncio.get_running_loop().call_later(1.0, tell, hub, OUT_FOR_DELIVERY)
+    asyncio.get_running_loop().call_later(1.0, announce, hub, OUT_FOR_DELIVERY)
 
     delivery = await wait(api, IN_TRANSIT, events=hub)
 
@@ -225,7 +225,7 @@ async def test_an_event_ends_the_wait_at_once_without_another_poll() -> None:
 
 async def test_an_event_before_the_first_response_has_the_delivery_read_again() -> None:
     hub, api = StatusHub(), Api(TransportError("reset"), DELIVERED)
-    asyncio.get_running_loop().call_later(1.0, tell, hub, ACCEPTED)
+    asyncio.get_running_loop().call_later(1.0, announce, hub, ACCEPTED)
 
     await wait(api, events=hub)
 
@@ -234,8 +234,8 @@ async def test_an_event_before_the_first_response_has_the_delivery_read_again() 
 
 async def test_an_event_of_another_delivery_wakes_nobody() -> None:
     hub, api = StatusHub(), Api(CREATED)
-    asyncio.get_running_loop().call_later(1.0, tell, hub, DELIVERED)
-    asyncio.get_running_loop().call_later(0.5, lambda: tell(hub, DELIVERED, delivery_id="dlv_2"))
+    asyncio.get_running_loop().call_later(1.0, announce, hub, DELIVERED)
+    asyncio.get_running_loop().call_later(0.5, lambda: announce(hub, DELIVERED, delivery_id="dlv_2"))
 
     await wait(api, events=hub)
 
@@ -245,7 +245,7 @@ async def test_an_event_of_another_delivery_wakes_nobody() -> None:
 async def chatter(hub: StatusHub, *, every: float) -> None:
     """Keep the hub busy with other deliveries."""
     while True:
-        tell(hub, ACCEPTED, delivery_id="dlv_other")
+        announce(hub, ACCEPTED, delivery_id="dlv_other")
         await asyncio.sleep(every)
 
 
@@ -289,7 +289,7 @@ async def test_a_hub_that_may_miss_events_puts_no_poll_off() -> None:
 async def test_one_event_of_another_delivery_makes_polls_no_rarer(complete: bool) -> None:
     """The interval grows at polls alone."""
     hub, api = StatusHub(complete=complete), Api(CREATED)
-    asyncio.get_running_loop().call_later(0.8, lambda: tell(hub, DELIVERED, delivery_id="dlv_2"))
+    asyncio.get_running_loop().call_later(0.8, lambda: announce(hub, DELIVERED, delivery_id="dlv_2"))
 
     with suppress(WaitTimeoutError):
         await wait(api, events=hub, timeout=60.0)
@@ -326,7 +326,7 @@ async def test_saying_again_that_a_hub_is_complete_makes_no_gap() -> None:
 
 async def test_an_event_that_came_before_the_wait_counts() -> None:
     hub, api = StatusHub(), Api(IN_TRANSIT)
-    tell(hub, DELIVERED)
+    announce(hub, DELIVERED)
 
     assert (await wait(api, events=hub, timeout=7.0)).status == DELIVERED
     assert now() == 0.0
@@ -336,8 +336,8 @@ async def test_a_hub_keeps_the_newest_deliveries_only(monkeypatch: pytest.Monkey
     monkeypatch.setattr("kaspi_delivery_async._tracking.hub.REMEMBERED_DELIVERIES", 2)
     hub = StatusHub()
     for delivery_id in ("dlv_1", "dlv_2", "dlv_1", "dlv_3"):
-        tell(hub, ACCEPTED, delivery_id=delivery_id)
-    tell(hub, CREATED, delivery_id="dlv_3")
+        announce(hub, ACCEPTED, delivery_id=delivery_id)
+    announce(hub, CREATED, delivery_id="dlv_3")
 
     kept: list[int] = []
     for number in (1, 2, 3):
@@ -406,7 +406,7 @@ async def test_what_is_no_hub_is_refused() -> None:
 
 async def test_a_late_event_changes_nothing() -> None:
     hub, api = StatusHub(), Api(IN_TRANSIT)
-    asyncio.get_running_loop().call_later(1.0, tell, hub, ACCEPTED)
+    asyncio.get_running_loop().call_later(1.0, announce, hub, ACCEPTED)
 
     with pytest.raises(WaitTimeoutError, match="last seen in_transit"):
         await wait(api, events=hub, timeout=2.0)
@@ -414,7 +414,7 @@ async def test_a_late_event_changes_nothing() -> None:
 
 async def test_a_stale_response_does_not_undo_an_event() -> None:
     hub, api = StatusHub(), Api(CREATED)
-    asyncio.get_running_loop().call_later(1.0, tell, hub, OUT_FOR_DELIVERY)
+    asyncio.get_running_loop().call_later(1.0, announce, hub, OUT_FOR_DELIVERY)
 
     with pytest.raises(WaitTimeoutError, match="last seen out_for_delivery"):
         await wait(api, events=hub, timeout=60.0)
@@ -434,8 +434,8 @@ async def test_an_event_that_skips_statuses_is_held_back_for_the_history() -> No
     hub, api = StatusHub(), Api(CREATED, OUT_FOR_DELIVERY, history=SEQUENCE[:1])
     loop = asyncio.get_running_loop()
     loop.call_later(1.0, lambda: setattr(api, "history", tuple(StatusHistory(status=s) for s in SEQUENCE[:4])))
-    loop.call_later(1.0, tell, hub, OUT_FOR_DELIVERY)
-    loop.call_later(2.0, tell, hub, DELIVERED)
+    loop.call_later(1.0, announce, hub, OUT_FOR_DELIVERY)
+    loop.call_later(2.0, announce, hub, DELIVERED)
 
     assert await statuses(api, events=hub) == list(SEQUENCE)
     assert api.asked == [0.0, 1.0]
@@ -447,8 +447,8 @@ async def test_events_are_held_back_while_the_history_cannot_be_read() -> None:
     loop = asyncio.get_running_loop()
     api.history = api.history[:1]
     loop.call_later(1.0, lambda: setattr(api, "history", tuple(StatusHistory(status=s) for s in SEQUENCE)))
-    loop.call_later(1.0, tell, hub, DELIVERED)
-    loop.call_later(1.5, tell, hub, OUT_FOR_DELIVERY)
+    loop.call_later(1.0, announce, hub, DELIVERED)
+    loop.call_later(1.5, announce, hub, OUT_FOR_DELIVERY)
 
     assert await statuses(api, events=hub) == list(SEQUENCE)
 
@@ -458,7 +458,7 @@ async def test_events_that_were_held_back_come_in_order() -> None:
     hub, api = StatusHub(), Api(CREATED, down, down, CREATED)
     loop = asyncio.get_running_loop()
     for delay, status in ((1.0, DELIVERED), (1.5, OUT_FOR_DELIVERY)):
-        loop.call_later(delay, tell, hub, status)
+        loop.call_later(delay, announce, hub, status)
 
     assert await statuses(api, events=hub) == [CREATED, OUT_FOR_DELIVERY, DELIVERED]
 
@@ -467,7 +467,7 @@ async def test_without_a_history_a_gap_is_asked_about_once() -> None:
     hub, api = StatusHub(), Api(CREATED)
     loop = asyncio.get_running_loop()
     for delay, status in ((1.0, OUT_FOR_DELIVERY), (2.0, DELIVERED)):
-        loop.call_later(delay, tell, hub, status)
+        loop.call_later(delay, announce, hub, status)
 
     assert await statuses(api, events=hub) == [CREATED, OUT_FOR_DELIVERY, DELIVERED]
     assert api.asked == [0.0, 1.0]
@@ -506,7 +506,7 @@ async def test_several_wait_for_one_delivery() -> None:
     waits = [asyncio.create_task(wait(Api(CREATED), goal, events=hub)) for goal in (IN_TRANSIT, IN_TRANSIT, DELIVERED)]
     await asyncio.sleep(1.0)
 
-    tell(hub, IN_TRANSIT)
+    announce(hub, IN_TRANSIT)
     await asyncio.sleep(0.1)
 
     assert [task.done() for task in waits] == [True, True, False]
@@ -522,7 +522,7 @@ async def test_a_thousand_waits_cost_a_timer_each() -> None:
     pending = [timer for timer in timers if not timer.cancelled()]
 
     assert len(pending) == 1000
-    tell(hub, DELIVERED)
+    announce(hub, DELIVERED)
     await asyncio.gather(*waits)
 
 

@@ -1,4 +1,4 @@
-"""Connections age: what is silent, refused, replaced or too old is opened and looked up anew."""
+"""Connections age: what is silent, refused, replaced or too old is opened and looked up again."""
 
 import asyncio
 import os
@@ -34,7 +34,7 @@ HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n" % len(GOOD_BODY)
 
 
 class CountingServer:
-    """Counts connections; those that are there when it is told to go silent swallow what is sent."""
+    """Counts connections; those that are there when it goes silent swallow what is sent."""
 
     def __init__(self, *headers: bytes) -> None:
         self.connections = 0
@@ -134,7 +134,7 @@ async def test_one_attempt_is_one_request() -> None:
     """aiohttp would send a GET on a lost connection again by itself."""
     retry = RetryPolicy(max_attempts=1)
     for own in (False, True):
-        server = RawServer([server_scripts.answer(200), server_scripts.close_after_request])
+        server = RawServer([server_scripts.respond(200), server_scripts.close_after_request])
         session = aiohttp.ClientSession() if own else None
         async with server, DeliveryClient("key", base_url=server.base_url, retry=retry, session=session) as client:
             await client.get_delivery("dlv_1")
@@ -148,7 +148,7 @@ async def test_one_attempt_is_one_request() -> None:
 
 async def test_what_has_arrived_is_read_before_a_passed_deadline_is_believed() -> None:
     """The service itself may have blocked its event loop."""
-    server = RawServer([server_scripts.answer(200)])
+    server = RawServer([server_scripts.respond(200)])
     options: dict[str, Any] = {"timeout": Timeout(attempt=0.1, total=1), "retry": RetryPolicy(max_attempts=1)}
     async with server, DeliveryClient("key", base_url=server.base_url, **options) as client:
         await client.get_delivery("dlv_1")
@@ -161,7 +161,7 @@ async def test_what_has_arrived_is_read_before_a_passed_deadline_is_believed() -
 
 @pytest.mark.looptime
 async def test_a_header_line_of_64_kib_is_read() -> None:
-    long = server_scripts.answer(201, GOOD_BODY, "X-Long: " + "x" * 60_000)
+    long = server_scripts.respond(201, GOOD_BODY, "X-Long: " + "x" * 60_000)
     async with RawServer([long]) as server, DeliveryClient("key", base_url=server.base_url) as client:
         assert (await client.create_delivery(order())).delivery_id == "dlv_1"
     assert len(server.requests) == 1
@@ -263,7 +263,7 @@ async def test_writes_go_before_reads_and_cancels_before_creates() -> None:
         lambda client: client.cancel_delivery("dlv_1"),
     ]
     async with (
-        RawServer([server_scripts.answer_late]) as server,
+        RawServer([server_scripts.respond_late]) as server,
         DeliveryClient("key", base_url=server.base_url, limits=limits) as client,
     ):
         await asyncio.gather(*(call(client) for call in calls))
@@ -275,7 +275,7 @@ async def test_writes_go_before_reads_and_cancels_before_creates() -> None:
 async def test_reads_do_not_starve_behind_writes() -> None:
     limits, timeout = Limits(max_connections=1), Timeout(attempt=10, total=100)
     async with (
-        RawServer([server_scripts.answer_late]) as server,
+        RawServer([server_scripts.respond_late]) as server,
         DeliveryClient("key", base_url=server.base_url, limits=limits, timeout=timeout) as client,
     ):
 

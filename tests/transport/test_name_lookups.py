@@ -19,7 +19,7 @@ def lookups() -> list[threading.Thread]:
 
 
 async def test_a_host_name_is_looked_up() -> None:
-    async with RawServer([server_scripts.answer(200)]) as server:
+    async with RawServer([server_scripts.respond(200)]) as server:
         base_url = server.base_url.replace("127.0.0.1", "localhost")
         async with DeliveryClient("key", base_url=base_url) as client:
             assert (await client.get_delivery("dlv_1")).delivery_id == "dlv_1"

@@ -55,7 +55,7 @@ def test_one_client_works_through_three_event_loops() -> None:
 
 
 async def test_a_client_that_is_closed_says_so() -> None:
-    async with RawServer([server_scripts.answer(200)]) as server:
+    async with RawServer([server_scripts.respond(200)]) as server:
         client = DeliveryClient("key", base_url=server.base_url)
         await client.get_delivery("dlv_1")
         other = client.with_options(limits=Limits(max_connections=1))
@@ -69,7 +69,7 @@ async def test_a_client_that_is_closed_says_so() -> None:
 
 
 async def test_a_session_of_the_callers_own_stays_open() -> None:
-    async with RawServer([server_scripts.answer(200)]) as server:
+    async with RawServer([server_scripts.respond(200)]) as server:
         async with aiohttp.ClientSession(headers={"X-Mine": "yes"}) as session:
             async with DeliveryClient("key", base_url=server.base_url, session=session) as client:
                 await client.get_delivery("dlv_1")
@@ -98,8 +98,8 @@ async def test_cancelled_calls_free_their_connections(rounds: int) -> None:
 
 
 async def test_a_redirect_carries_the_key_nowhere() -> None:
-    async with RawServer([server_scripts.answer(200)]) as elsewhere:
-        moved = server_scripts.answer(308, b"", f"Location: {elsewhere.base_url}/v1/deliveries/dlv_1")
+    async with RawServer([server_scripts.respond(200)]) as elsewhere:
+        moved = server_scripts.respond(308, b"", f"Location: {elsewhere.base_url}/v1/deliveries/dlv_1")
         async with RawServer([moved]) as server, DeliveryClient("key", base_url=server.base_url) as client:
             with pytest.raises(Exception, match="a redirect, which is not followed"):
                 await client.get_delivery("dlv_1")
@@ -108,7 +108,7 @@ async def test_a_redirect_carries_the_key_nowhere() -> None:
 
 async def test_every_request_identifies_the_package_and_asks_for_plain_json() -> None:
     async with (
-        RawServer([server_scripts.answer(200)]) as server,
+        RawServer([server_scripts.respond(200)]) as server,
         DeliveryClient("key", base_url=server.base_url) as client,
     ):
         await client.get_delivery("dlv_1")
@@ -123,7 +123,7 @@ async def test_a_body_is_sent_wherever_aiohttp_keeps_it(monkeypatch: pytest.Monk
     expected = create_delivery(order()).body
     for _ in range(2):
         async with (
-            RawServer([server_scripts.answer(201)]) as server,
+            RawServer([server_scripts.respond(201)]) as server,
             DeliveryClient("key", base_url=server.base_url) as client,
         ):
             await client.create_delivery(order())
@@ -134,14 +134,14 @@ async def test_a_body_is_sent_wherever_aiohttp_keeps_it(monkeypatch: pytest.Monk
 @pytest.mark.looptime
 async def test_a_response_of_unknown_length_is_read_to_its_end() -> None:
     async with (
-        RawServer([server_scripts.answer_in_pieces]) as server,
+        RawServer([server_scripts.respond_in_pieces]) as server,
         DeliveryClient("key", base_url=server.base_url) as client,
     ):
         assert (await client.get_delivery("dlv_1")).delivery_id == "dlv_1"
 
 
 async def test_no_time_at_all_sends_nothing() -> None:
-    async with RawServer([server_scripts.answer(200)]) as server:
+    async with RawServer([server_scripts.respond(200)]) as server:
         timeout = Timeout(attempt=1e-9, total=1e-9)
         async with DeliveryClient("key", base_url=server.base_url, timeout=timeout) as client:
             with pytest.raises(DeadlineExceededError) as caught:
@@ -170,7 +170,7 @@ async def test_time_that_a_session_of_the_callers_own_takes_before_it_connects_h
     trace = aiohttp.TraceConfig()
     trace.on_request_start.append(dawdle)
     async with (
-        RawServer([server_scripts.answer(200)]) as server,
+        RawServer([server_scripts.respond(200)]) as server,
         aiohttp.ClientSession(trace_configs=[trace]) as session,
         DeliveryClient("key", base_url=server.base_url, session=session) as client,
     ):

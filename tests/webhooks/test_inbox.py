@@ -25,14 +25,14 @@ POLICY = RetryPolicy(max_attempts=3, base=10.0, cap=15.0)
 
 
 class Clock:
-    """Tells the loop's time as if it were the time of day."""
+    """Returns the loop's time as if it were the time of day."""
 
     def __call__(self) -> float:
         return NOW + asyncio.get_running_loop().time()
 
 
 class Handler:
-    """Records what it is given; fails, or takes its time, as it is told."""
+    """Records what it is given; fails, or takes its time, as configured."""
 
     def __init__(self, *, failures: int = 0, seconds: float = 0.0, error: BaseException | None = None) -> None:
         self.began: list[tuple[float, str]] = []
@@ -60,7 +60,7 @@ class Handler:
 
 
 class BrokenStore(MemoryStore):
-    """Fails where it is told to."""
+    """Fails where it is to."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -149,13 +149,13 @@ def test_what_is_announced_is_as_long_as_postgresql_takes(spare: int, announced:
     assert shortest is not None
     data = attrs.evolve(event.data, delivery_id="d" * (LONGEST_PAYLOAD - len(shortest) + 1 - spare))
 
-    told = payload(attrs.evolve(event, data=data))
+    notified = payload(attrs.evolve(event, data=data))
 
-    assert (told is not None) == announced
+    assert (notified is not None) == announced
 
 
 def test_nothing_personal_is_announced() -> None:
-    told = payload(read_event(body()))
-    assert told is not None
-    assert "order-742" not in told
+    notified = payload(read_event(body()))
+    assert notified is not None
+    assert "order-742" not in notified
     assert payload(None) is None

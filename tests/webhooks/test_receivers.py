@@ -1,4 +1,4 @@
-"""Real servers of every framework receive webhooks over loopback, and answer as documented."""
+"""Real servers of every framework receive webhooks over loopback, and respond as documented."""
 
 import asyncio
 import gzip
@@ -93,13 +93,13 @@ async def test_the_same_event_a_hundred_times_at_once_is_handled_once(serve: Ser
     handler = Handler()
     inbox = inbox_with(tmp_path / "events.sqlite", handler)
     async with serve(inbox) as url, aiohttp.ClientSession() as session:
-        answered = await asyncio.gather(*(post(session, url, body()) for _ in range(100)))
+        responses = await asyncio.gather(*(post(session, url, body()) for _ in range(100)))
         async with asyncio.timeout(30):
             await handler.events.get()
         totals = await inbox.totals()
 
-    assert sorted(given["result"] for _, given in answered) == ["duplicate"] * 99 + ["stored"]
-    assert {status for status, _ in answered} == {200}
+    assert sorted(given["result"] for _, given in responses) == ["duplicate"] * 99 + ["stored"]
+    assert {status for status, _ in responses} == {200}
     assert (handler.events.qsize(), totals.duplicates) == (0, 99)
 
 
@@ -113,9 +113,9 @@ async def test_other_methods_are_refused(serve: Serve, session: aiohttp.ClientSe
 @pytest.mark.parametrize("media_type", ["text/plain", "application/x-www-form-urlencoded", "application/jsonp", "json"])
 async def test_other_media_types_are_refused(serve: Serve, session: aiohttp.ClientSession, media_type: str) -> None:
     async with serve(inbox_with()) as url:
-        answered = await post(session, url, body(), **{"Content-Type": media_type})
+        responses = await post(session, url, body(), **{"Content-Type": media_type})
 
-    assert answered == (415, {"result": "unsupported_media_type"})
+    assert responses == (415, {"result": "unsupported_media_type"})
 
 
 @pytest.mark.parametrize("media_type", ["application/json; charset=utf-8", "Application/JSON"])
@@ -132,24 +132,24 @@ async def test_a_body_is_taken_up_to_64_kib(serve: Serve, session: aiohttp.Clien
         for start in range(0, len(raw), 10_000):
             yield raw[start : start + 10_000]
 
-    answered: list[int] = []
+    responses: list[int] = []
     async with serve(inbox_with()) as url:
         for size in (64 * 1024, 64 * 1024 + 1):
             raw = body(padding="x" * (size - len(body(padding=""))))
             assert len(raw) == size
             data = pieces(raw) if chunked else raw
             async with session.post(url, data=data, headers=headers(raw, at=time.time())) as response:
-                answered.append(response.status)
+                responses.append(response.status)
 
-    assert answered == [200, 413]
+    assert responses == [200, 413]
 
 
 async def test_a_bad_signature_is_refused(serve: Serve, session: aiohttp.ClientSession) -> None:
     inbox = inbox_with()
     async with serve(inbox) as url:
-        answered = await post(session, url, body(), **{"X-Kaspi-Signature": "0" * 64})
+        responses = await post(session, url, body(), **{"X-Kaspi-Signature": "0" * 64})
 
-    assert answered == (401, {"result": "signature_mismatch"})
+    assert responses == (401, {"result": "signature_mismatch"})
     assert (await inbox.totals()).waiting == 0
 
 

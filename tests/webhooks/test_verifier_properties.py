@@ -1,6 +1,6 @@
 """Whatever comes in, the verifier gives an event or one `WebhookVerificationError`.
 
-The suite tries 20,000 pairs; ``python -m tests.webhooks.test_verifier_properties 1000000`` as many as it is told.
+The suite tries 20,000 pairs; ``python -m tests.webhooks.test_verifier_properties 1000000`` as many as it is given.
 """
 
 import random

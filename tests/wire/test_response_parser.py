@@ -1,4 +1,4 @@
-"""Answers: how `Retry-After` is read, and what an error says."""
+"""Responses: how `Retry-After` is read, and what an error says."""
 
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
