@@ -101,7 +101,7 @@ async def test_a_pause_on_a_worker_is_reported_where_the_run_was_started(
 ) -> None:
     monkeypatch.setenv("KASPI_API_KEY", sandbox.api_key)
     sandbox.faults.add("create:429:retry-after=3600")
-    told: asyncio.Queue[Paused] = asyncio.Queue()
+    pauses: asyncio.Queue[Paused] = asyncio.Queue()
     async with (
         distributed.LocalCluster(
             n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None, asynchronous=True
@@ -109,11 +109,11 @@ async def test_a_pause_on_a_worker_is_reported_where_the_run_was_started(
         DaskExecutor(cluster.scheduler_address) as executor,
     ):
         results = create_deliveries_on(
-            executor, orders(5), base_url=sandbox.base_url, journal=file, on_pause=told.put_nowait
+            executor, orders(5), base_url=sandbox.base_url, journal=file, on_pause=pauses.put_nowait
         )
         running = asyncio.ensure_future(anext(results))
         async with asyncio.timeout(60):
-            paused = await told.get()
+            paused = await pauses.get()
         running.cancel()
         with pytest.raises(asyncio.CancelledError):
             await running

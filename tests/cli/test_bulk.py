@@ -78,7 +78,10 @@ async def test_a_dry_run_checks_all_and_sends_nothing(run: Run, sandbox: Sandbox
     ended = await run("bulk", "create", str(source), "--dry-run")
     assert ended.code == 2
     assert ended.out.splitlines() == [
-        "orders.csv, line 3: column parcel.weightGrams: the number has decimals; expected a whole number, such as 18000",
+        (
+            "orders.csv, line 3: column parcel.weightGrams: the number has decimals; "
+            "expected a whole number, such as 18000"
+        ),
         "orders.csv, line 4: repeats the order id of orders.csv, line 2; give each delivery its own",
         "1 valid, 2 invalid; nothing was sent",
     ]
