@@ -161,7 +161,10 @@ def _encoded(secrets: Any) -> list[bytes] | str:
         return "WebhookVerifier needs at least one signing secret, and none may be empty"
     texts = [str.__str__(secret) for secret in listed]
     if any(text != text.strip() or not text.isprintable() for text in texts):
-        return "a signing secret of WebhookVerifier begins or ends with a blank, or holds a line break; copy it without"
+        return (
+            "a signing secret of WebhookVerifier begins or ends with a blank, or has a character that cannot be "
+            "printed, such as a line break; copy it again"
+        )
     return [text.encode() for text in texts]
 
 
