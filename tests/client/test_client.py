@@ -17,6 +17,7 @@ from kaspi_delivery_async import (
     DeadlineExceededError,
     DeliveryClient,
     DeliveryStatus,
+    DeliveryWebhookData,
     IdempotencyConflictError,
     InvalidRequestError,
     KaspiDeliveryError,
@@ -25,6 +26,7 @@ from kaspi_delivery_async import (
     PermissionDeniedError,
     RetryPolicy,
     ServerError,
+    StatusHub,
     Timeout,
     TransportError,
     operations,
@@ -227,3 +229,32 @@ async def test_options_change_on_the_same_connections(client: DeliveryClient, sa
     with pytest.raises(NotFoundError) as patient:
         await client.get_delivery("dlv_1")
     assert [attempt.status for attempt in patient.value.attempts] == [503, 404]
+
+
+@pytest.mark.looptime
+async def test_a_client_waits_for_a_status_and_is_woken_by_events(client: DeliveryClient, sandbox: Sandbox) -> None:
+    created, hub = await client.create_delivery(order()), StatusHub()
+    polled = asyncio.create_task(client.wait_for_status(created.delivery_id, DeliveryStatus.IN_TRANSIT))
+    woken = asyncio.create_task(client.wait_for_status(created.delivery_id, DeliveryStatus.IN_TRANSIT, events=hub))
+    await asyncio.sleep(0.5)
+    await sandbox.advance(created.delivery_id, DeliveryStatus.IN_TRANSIT)
+    hub.announce(DeliveryWebhookData(delivery_id=created.delivery_id, status=DeliveryStatus.IN_TRANSIT))
+    assert (await woken).status == DeliveryStatus.IN_TRANSIT
+    assert not polled.done()
+    assert (await polled).status == DeliveryStatus.IN_TRANSIT
+
+
+@pytest.mark.looptime
+async def test_a_client_follows_a_delivery_to_its_end(client: DeliveryClient, sandbox: Sandbox) -> None:
+    created = await client.create_delivery(order())
+    await sandbox.advance(created.delivery_id, DeliveryStatus.DELIVERED)
+    statuses = [change.status async for change in client.watch(created.delivery_id, timeout=60)]
+    assert (statuses[0], statuses[-1]) == (DeliveryStatus.CREATED, DeliveryStatus.DELIVERED)
+
+
+def test_a_fixed_key_is_recognised_by_a_digest_that_does_not_give_it_away() -> None:
+    key, again, other = (DeliveryClient(key).api_key_digest for key in ("sk-1", "sk-1", "sk-2"))
+    assert key is not None
+    assert "sk-1" not in key
+    assert key == again != other
+    assert DeliveryClient(lambda: "sk-1").api_key_digest is None
