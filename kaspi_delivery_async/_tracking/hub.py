@@ -33,14 +33,16 @@ class StatusHub:
     A hub usually sees a part of all events only: behind a load balancer, another process receives the others. So a
     wait polls on its schedule whatever the hub receives. Set ``complete`` if, and for as long as, every event of every
     delivery is certain to reach this hub: then waits are polled only once an hour while events keep coming.
+    A `WebhookInbox` on PostgreSQL sets it while it listens to the database, unless ``complete=False`` was passed.
     """
 
-    def __init__(self, *, complete: bool = False) -> None:
+    def __init__(self, *, complete: bool | None = None) -> None:
         self._listeners: dict[str, set[asyncio.Queue[StatusChange]]] = {}
         self._recent: dict[str, tuple[StatusChange, ...]] = {}
         self.last_event_at: float = float("-inf")
         """When the last event came, of whatever delivery, on the loop's clock."""
         self._complete_since = float("-inf") if complete else float("inf")
+        self._may_be_complete = complete is not False
 
     @property
     def complete(self) -> bool:
@@ -51,6 +53,15 @@ class StatusHub:
     def complete(self, value: bool) -> None:
         if value != self.complete:
             self._complete_since = asyncio.get_running_loop().time() if value else float("inf")
+
+    @contextmanager
+    def nothing_missed(self) -> Generator[None, None, None]:
+        """Be complete for as long as the context lasts, unless the hub was made with ``complete=False``."""
+        self.complete = self._may_be_complete
+        try:
+            yield
+        finally:
+            self.complete = False
 
     def is_complete_since(self, moment: float) -> bool:
         """Whether no event can have been missed since ``moment``, on the loop's clock."""

@@ -31,7 +31,7 @@ from kaspi_delivery_async.webhooks.stored_events import (
     event_key,
     unreadable_key,
 )
-from kaspi_delivery_async.webhooks.stores.protocol import Store
+from kaspi_delivery_async.webhooks.stores.protocol import Store, follow
 from kaspi_delivery_async.webhooks.verifier import MALFORMED_BODY, Headers, WebhookVerifier, system_clock, unix_seconds
 from kaspi_delivery_async.webhooks.worker import Handler, Worker
 
@@ -286,7 +286,7 @@ class WebhookInbox:
             if worker is not None:
                 group.create_task(worker.run())
             if self._hub is not None:
-                group.create_task(self._store.follow(self._hub.announce))
+                group.create_task(follow(self._store, self._hub.announce, self._hub.nothing_missed))
 
 
 def _here() -> tuple[int, asyncio.AbstractEventLoop]:

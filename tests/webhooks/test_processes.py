@@ -3,6 +3,7 @@
 import asyncio
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from kaspi_delivery_async.webhooks.stores.postgresql_notify import CHANNEL, LONG
 from kaspi_delivery_async.webhooks.stores.sql import SqlStore
 from kaspi_delivery_async.webhooks.verifier import read_event
 from kaspi_delivery_async.webhooks.worker import LEASE
+from tests.support.postgresql import execute
 from tests.support.webhook_messages import SECRET, body, headers
 from tests.support.webhook_stores import let_pass
 
@@ -116,6 +118,54 @@ async def test_listening_survives_strange_notifications_and_lost_connections(
         await until_listened_to(postgresql_url)
         with hub.listen("dlv_1") as queue:
             await receive(receiving)
+            async with asyncio.timeout(30):
+                assert (await queue.get()).status == "delivered"
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(30):
+        while not condition():
+            await asyncio.sleep(0.01)
+
+
+async def test_a_hub_is_complete_while_postgresql_is_listened_to(
+    postgresql_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgresql_notify, "RECONNECTION", 0.01)
+    hub = StatusHub()
+    async with inbox_at(postgresql_url, hub=hub):
+        await until(lambda: hub.complete)
+        before_the_cut = asyncio.get_running_loop().time()
+        assert hub.is_complete_since(before_the_cut)
+        execute(
+            postgresql_url,
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE query LIKE 'LISTEN%' AND datname = current_database()",
+        )
+        await until(lambda: not hub.is_complete_since(before_the_cut))
+        await until(lambda: hub.complete)
+
+    assert not hub.complete
+
+
+async def test_a_hub_that_was_said_to_miss_events_stays_so(postgresql_url: str) -> None:
+    hub, other = StatusHub(complete=False), StatusHub()
+    async with inbox_at(postgresql_url, hub=hub):
+        await until_listened_to(postgresql_url)
+        async with inbox_at(postgresql_url, hub=other):
+            await until(lambda: other.complete)
+        assert not hub.complete
+
+
+async def test_an_event_too_long_to_announce_is_found_at_the_next_check(
+    postgresql_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgresql_notify, "CHECK", 0.05)
+    hub, delivery_id = StatusHub(), "d" * LONGEST_PAYLOAD
+    async with inbox_at(postgresql_url, hub=hub), inbox_at(postgresql_url) as receiving:
+        await until(lambda: hub.complete)
+        with hub.listen(delivery_id) as queue:
+            await receive(receiving, delivery_id=delivery_id)
             async with asyncio.timeout(30):
                 assert (await queue.get()).status == "delivered"
 

@@ -12,6 +12,7 @@ from kaspi_delivery_async.models import DeliveryWebhookData, from_json, to_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
 
     from kaspi_delivery_async._database.postgresql import AsyncpgConnection
     from kaspi_delivery_async.models import DeliveryWebhook
@@ -46,8 +47,16 @@ def payload(event: DeliveryWebhook | None) -> str | None:
     return text.decode() if len(text) <= LONGEST_PAYLOAD else None
 
 
-async def follow(url: str, announce: Callable[[DeliveryWebhookData], None], events: NewEvents) -> None:
-    """Announce every event that is stored, until cancelled; connect again whenever the connection is lost."""
+async def follow(
+    url: str,
+    announce: Callable[[DeliveryWebhookData], None],
+    events: NewEvents,
+    nothing_missed: Callable[[], AbstractContextManager[None]],
+) -> None:
+    """Announce every event that is stored, until cancelled; connect again whenever the connection is lost.
+
+    It is in the context ``nothing_missed`` while every event is sure to be announced.
+    """
 
     def notified(_connection: object, _process: int, _channel: str, payload: str) -> None:
         try:
@@ -59,7 +68,7 @@ async def follow(url: str, announce: Callable[[DeliveryWebhookData], None], even
 
     while True:
         try:
-            await _listen(url, notified, events)
+            await _listen(url, notified, events, nothing_missed)
         except _PooledError:
             _logger.warning("a connection pooler hides notifications of PostgreSQL; looking for new events instead")
             await events.poll()
@@ -74,7 +83,12 @@ class _PooledError(Exception):
     """A pooler stands between us and PostgreSQL, and may give each transaction another connection."""
 
 
-async def _listen(url: str, notified: Callable[[object, int, str, str], None], events: NewEvents) -> None:
+async def _listen(
+    url: str,
+    notified: Callable[[object, int, str, str], None],
+    events: NewEvents,
+    nothing_missed: Callable[[], AbstractContextManager[None]],
+) -> None:
     """Listen until the connection is lost, or silent."""
     lost = asyncio.Event()
 
@@ -87,16 +101,22 @@ async def _listen(url: str, notified: Callable[[object, int, str, str], None], e
             raise _PooledError
         connection.add_termination_listener(end)
         await connection.add_listener(CHANNEL, notified)
-        while not lost.is_set():
-            # Also what was stored while nobody listened.
-            await events.look()
-            try:
-                async with asyncio.timeout(CHECK):
-                    await lost.wait()
-            except TimeoutError:
+        # Also what was stored while nobody listened.
+        await events.look()
+        with nothing_missed():
+            while not await _is_set_within(CHECK, lost):
                 await connection.fetchval("SELECT 1", timeout=CHECK_LIMIT)
+                await events.look()
     finally:
         connection.terminate()
+
+
+async def _is_set_within(seconds: float, event: asyncio.Event) -> bool:
+    try:
+        async with asyncio.timeout(seconds):
+            return await event.wait()
+    except TimeoutError:
+        return False
 
 
 async def _is_pooled(connection: AsyncpgConnection) -> bool:

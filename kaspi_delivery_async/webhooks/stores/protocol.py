@@ -1,7 +1,8 @@
 """The storage protocol of `WebhookInbox`. Stores measure time themselves, by a clock that all their users share."""
 
 from collections.abc import Callable, Collection, Sequence
-from typing import Protocol
+from contextlib import AbstractContextManager
+from typing import Protocol, runtime_checkable
 
 from kaspi_delivery_async.models import DeliveryWebhookData
 from kaspi_delivery_async.webhooks.stored_events import DeadLetter, EventUpdate, InboxTotals, Lease, Message
@@ -62,3 +63,28 @@ class Store(Protocol):
     async def close(self) -> None:
         """Close files and connections; later calls open them again."""
         ...
+
+
+@runtime_checkable
+class SharedStore(Protocol):
+    """A store that knows for how long no event of another process can be missed."""
+
+    async def follow_all(
+        self,
+        announce: Callable[[DeliveryWebhookData], None],
+        nothing_missed: Callable[[], AbstractContextManager[None]],
+    ) -> None:
+        """Do what `Store.follow` does, in the context ``nothing_missed`` while every event is sure to be announced."""
+        ...
+
+
+async def follow(
+    store: Store,
+    announce: Callable[[DeliveryWebhookData], None],
+    nothing_missed: Callable[[], AbstractContextManager[None]],
+) -> None:
+    """Follow a store of either kind."""
+    if isinstance(store, SharedStore):
+        await store.follow_all(announce, nothing_missed)
+    else:
+        await store.follow(announce)

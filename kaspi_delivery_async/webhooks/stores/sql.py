@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
@@ -22,6 +23,7 @@ from kaspi_delivery_async.webhooks.stores.protocol import Store
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Collection, Iterator, Sequence
+    from contextlib import AbstractContextManager
 
     from sqlalchemy import Connection, Executable
 
@@ -107,9 +109,16 @@ class SqlStore(Store):
         return pruned
 
     async def follow(self, announce: Callable[[DeliveryWebhookData], None]) -> None:
+        await self.follow_all(announce, nullcontext)
+
+    async def follow_all(
+        self,
+        announce: Callable[[DeliveryWebhookData], None],
+        nothing_missed: Callable[[], AbstractContextManager[None]],
+    ) -> None:
         if isinstance(self._location, str):
             events = NewEvents(self._read, announce, overlap=LARGEST_GROUP)
-            await postgresql_notify.follow(self._location, announce, events)
+            await postgresql_notify.follow(self._location, announce, events, nothing_missed)
         else:
             await NewEvents(self._read, announce, overlap=0).poll()
 
