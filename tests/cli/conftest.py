@@ -2,16 +2,18 @@
 
 import asyncio
 import io
+import os
 import sys
 from collections.abc import AsyncGenerator
 from pathlib import Path
+from typing import IO
 
 import orjson
 import pytest
 
 from kaspi_delivery_async.cli import main
 from kaspi_delivery_async.sandbox import Sandbox
-from tests.support.cli_runner import ORDER, Ended, Run
+from tests.support.cli_runner import ORDER, Ended, Run, RunInto
 
 
 @pytest.fixture(autouse=True)
@@ -32,6 +34,20 @@ def run(monkeypatch: pytest.MonkeyPatch, capsysbinary: pytest.CaptureFixture[byt
         code = await asyncio.to_thread(main, arguments)
         out, err = capsysbinary.readouterr()
         return Ended(code, out.decode(), err.decode())
+
+    return run_command
+
+
+@pytest.fixture
+def run_into(monkeypatch: pytest.MonkeyPatch, capsysbinary: pytest.CaptureFixture[bytes]) -> RunInto:
+    """Run `kaspi-delivery` with standard output at a file; return its exit code and what it says on stderr."""
+
+    async def run_command(output: IO[bytes] | int, *arguments: str) -> tuple[int, str]:
+        number = os.dup(output if isinstance(output, int) else output.fileno())
+        with io.TextIOWrapper(io.BufferedWriter(io.FileIO(number, "wb"))) as stream, monkeypatch.context() as patch:
+            patch.setattr(sys, "stdout", stream)
+            code = await asyncio.to_thread(main, arguments)
+        return code, capsysbinary.readouterr().err.decode()
 
     return run_command
 

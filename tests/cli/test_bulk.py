@@ -14,8 +14,8 @@ import pytest
 
 from kaspi_delivery_async.sandbox import Sandbox
 from tests.support.bulk_runs import made, once, until
-from tests.support.cli_process import FULL, NO_SPACE, needs_full_device, run_into, started, unread_pipe
-from tests.support.cli_runner import Run
+from tests.support.cli_process import FULL, NO_SPACE, needs_full_device, started, unread_pipe
+from tests.support.cli_runner import Run, RunInto
 from tests.support.order_files import ROW, write_orders, write_rows
 
 DASK_PORT = 8787
@@ -239,25 +239,25 @@ def deliveries(sandbox: Sandbox) -> dict[str, str]:
 @needs_full_device
 @pytest.mark.parametrize("form", [(), ("--json",)])
 async def test_a_full_output_stops_the_run_and_stderr_has_the_report(
-    sandbox: Sandbox, tmp_path: Path, file: str, run: Run, form: tuple[str, ...]
+    run: Run, run_into: RunInto, sandbox: Sandbox, tmp_path: Path, file: str, form: tuple[str, ...]
 ) -> None:
-    source = str(write_orders(tmp_path / "orders.csv", 500))
+    source = str(write_orders(tmp_path / "orders.csv", 50))
     with FULL.open("wb") as output:
-        code, err = await run_into(output, "bulk", "create", source, "--journal", file, *form)
+        code, err = await run_into(output, "bulk", "create", source, "--journal", file, "--concurrency", "2", *form)
     assert code == 3
     assert err.startswith(f"Error: {NO_SPACE}. {STOPPED}\n")
     assert f"{len(sandbox.deliveries)} created" in err
     assert said(err) == (deliveries(sandbox) if form else {})  # as text, there is no more than a summary in the end
-    assert (len(sandbox.deliveries) == 500) is (form == ())
+    assert (len(sandbox.deliveries) == 50) is (form == ())
     status = (await run("bulk", "status", file, "--json")).json
     assert (status["created"], status["sent"]) == (len(sandbox.deliveries), 0)
     assert (await run("bulk", "create", source, "--journal", file)).code == 0
-    assert made(sandbox) == once(500)
+    assert made(sandbox) == once(50)
 
 
 @needs_full_device
 async def test_a_dry_run_a_status_and_an_export_that_cannot_be_written(
-    run: Run, orders_file: str, file: str, tmp_path: Path
+    run: Run, run_into: RunInto, orders_file: str, file: str
 ) -> None:
     await run("bulk", "create", orders_file, "--journal", file)
     with FULL.open("wb") as output:
@@ -267,7 +267,7 @@ async def test_a_dry_run_a_status_and_an_export_that_cannot_be_written(
 
 @pytest.mark.parametrize("form", [(), ("--json",)])
 async def test_a_run_whose_reader_has_gone_reports_on_stderr(
-    sandbox: Sandbox, orders_file: str, file: str, form: tuple[str, ...]
+    run_into: RunInto, sandbox: Sandbox, orders_file: str, file: str, form: tuple[str, ...]
 ) -> None:
     with unread_pipe() as output:
         code, err = await run_into(output, "bulk", "create", orders_file, "--journal", file, *form)
@@ -282,14 +282,14 @@ async def test_a_run_whose_reader_has_gone_reports_on_stderr(
 async def test_a_full_disk_for_the_results_stops_the_run_and_stderr_has_them(
     sandbox: Sandbox, tmp_path: Path, file: str, run: Run
 ) -> None:
-    source = str(write_orders(tmp_path / "orders.csv", 500))
-    ended = await run("bulk", "create", source, "--journal", file, "--results", "/dev/full")
+    source = str(write_orders(tmp_path / "orders.csv", 50))
+    ended = await run("bulk", "create", source, "--journal", file, "--results", "/dev/full", "--concurrency", "2")
     assert ended.code == 3
     assert ended.err.startswith(f"Error: /dev/full cannot be written: No space left on device. {STOPPED}\n")
     assert said(ended.err) == deliveries(sandbox)
     assert "created" in ended.out
     status = (await run("bulk", "status", file, "--json")).json
-    assert status["created"] == len(sandbox.deliveries) < 500
+    assert status["created"] == len(sandbox.deliveries) < 50
     assert status["sent"] == 0
     exported = await run("bulk", "export", file, "--output", "/dev/full")
     problem = "Error: /dev/full cannot be written: No space left on device; name another file\n"
@@ -297,7 +297,7 @@ async def test_a_full_disk_for_the_results_stops_the_run_and_stderr_has_them(
 
 
 async def test_rows_that_another_output_has_are_not_repeated_on_stderr(
-    sandbox: Sandbox, orders_file: str, file: str, tmp_path: Path
+    run_into: RunInto, sandbox: Sandbox, orders_file: str, file: str, tmp_path: Path
 ) -> None:
     results = tmp_path / "out.csv"
     with unread_pipe() as output:

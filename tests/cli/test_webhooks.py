@@ -5,7 +5,6 @@ import json
 import os
 import signal
 import socket
-import subprocess
 import sys
 import threading
 import time
@@ -24,7 +23,8 @@ from kaspi_delivery_async import ConfigurationError, InvalidRequestError, Webhoo
 from kaspi_delivery_async.cli.webhooks.commands import app
 from kaspi_delivery_async.webhooks.stored_events import EventState, EventUpdate, Lease, Message
 from kaspi_delivery_async.webhooks.stores.sql import SqlStore
-from tests.support.cli_process import COMMAND, FULL, NO_SPACE, needs_full_device, unread_pipe
+from tests.support.cli_process import FULL, NO_SPACE, full_pipe, needs_full_device, unread_pipe
+from tests.support.cli_runner import RunInto
 from tests.support.webhook_messages import NOW, SECRET, body, headers
 
 
@@ -99,6 +99,11 @@ async def handled(path: Path) -> int:
         return (await store.totals()).handled
     finally:
         await store.close()
+
+
+async def until_handled(path: Path) -> None:
+    while await handled(path) == 0:
+        await asyncio.sleep(0.02)
 
 
 async def bury(path: Path, *events: str) -> None:
@@ -269,30 +274,49 @@ def test_a_command_that_fails_is_reported_in_one_line(tmp_path: Path) -> None:
     assert all(failure.startswith("attempt ") for failure in failures)
 
 
+def listening(tmp_path: Path, *form: str) -> tuple[list[str], str]:
+    """Arguments of a listener that appends each event to a log and keeps a store, and its URL."""
+    port = free_port()
+    command = f"sh -c 'cat >> {tmp_path / 'log'}'"
+    options = ["--port", str(port), "--store", str(tmp_path / "events.sqlite"), "--command", command, *form]
+    return ["webhooks", "listen", *options], f"http://127.0.0.1:{port}/"
+
+
+async def posted_soon(url: str, raw: bytes) -> int:
+    return await asyncio.to_thread(post, url, raw, deadline=time.monotonic() + 20)
+
+
 @needs_full_device
-@pytest.mark.parametrize("form", [[], ["--json"]])
+@pytest.mark.parametrize("form", [(), ("--json",)])
 @pytest.mark.parametrize(("place", "code", "said"), [("full", 1, f"Error: {NO_SPACE}\n"), ("unread", 141, "")])
-def test_an_event_that_cannot_be_shown_is_passed_on_once_and_ends_the_listener(
-    tmp_path: Path, form: list[str], place: str, code: int, said: str
+async def test_an_event_that_cannot_be_shown_is_passed_on_once_and_ends_the_listener(
+    run_into: RunInto, tmp_path: Path, form: tuple[str, ...], place: str, code: int, said: str
 ) -> None:
-    port, log, store = free_port(), tmp_path / "log", tmp_path / "events.sqlite"
-    script = tmp_path / "take.py"
-    script.write_text(f"import sys\nopen({str(log)!r}, 'a').write(sys.stdin.read())\n")
-    options = ["--port", str(port), "--store", str(store), "--command", f"{sys.executable} {script}", *form]
-    with (
-        unread_pipe() if place == "unread" else FULL.open("wb") as output,
-        subprocess.Popen(
-            [*COMMAND, "webhooks", "listen", *options], stdout=output, stderr=subprocess.PIPE, text=True
-        ) as process,
-    ):
-        try:
-            assert post(f"http://127.0.0.1:{port}/", body(), deadline=time.monotonic() + 20) == 200
-            _, err = process.communicate(timeout=20)
-        finally:
-            process.kill()
-    assert (process.returncode, err.partition("\n")[2]) == (code, said)
-    assert len(log.read_bytes().splitlines()) == 1
-    assert asyncio.run(handled(store)) == 1
+    arguments, url = listening(tmp_path, *form)
+    with unread_pipe() if place == "unread" else FULL.open("wb") as output:
+        listener = asyncio.create_task(run_into(output, *arguments))
+        assert await posted_soon(url, body()) == 200
+        ended, err = await listener
+    assert (ended, err.partition("\n")[2]) == (code, said)
+    assert len((tmp_path / "log").read_bytes().splitlines()) == 1
+    assert await handled(tmp_path / "events.sqlite") == 1
+
+
+async def test_an_event_that_waits_for_its_reader_is_not_passed_on_again(
+    run_into: RunInto, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kaspi_delivery_async.cli.webhooks.listener.SHOWING_LIMIT", 0.05)
+    arguments, url = listening(tmp_path, "--json")
+    reading, writing = full_pipe()
+    listener = asyncio.create_task(run_into(writing, *arguments))
+    assert await posted_soon(url, body("wh_1")) == 200
+    await until_handled(tmp_path / "events.sqlite")
+    os.close(reading)  # the reader leaves, which ends the listener at the next event
+    assert await posted_soon(url, body("wh_2")) == 200
+    assert (await listener)[0] == 141
+    os.close(writing)
+    passed_on = [json.loads(line)["eventId"] for line in (tmp_path / "log").read_bytes().splitlines()]
+    assert passed_on == ["wh_1", "wh_2"]
 
 
 def test_help_says_that_a_command_runs_without_a_shell() -> None:

@@ -5,7 +5,7 @@ import os
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import AsyncGenerator, Generator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -60,6 +60,17 @@ def unread_pipe() -> Generator[int]:
         yield writing
     finally:
         os.close(writing)
+
+
+def full_pipe() -> tuple[int, int]:
+    """Return both ends of a pipe that takes no more until it is read."""
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    with suppress(BlockingIOError):
+        while True:
+            os.write(writing, bytes(4096))
+    os.set_blocking(writing, True)
+    return reading, writing
 
 
 async def first_line(process: Process) -> bytes:

@@ -29,3 +29,5 @@ class Ended:
 
 
 Run = Callable[..., Awaitable[Ended]]
+
+RunInto = Callable[..., Awaitable[tuple[int, str]]]
