@@ -2,8 +2,10 @@
 
 import asyncio
 import signal
+import sqlite3
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -31,6 +33,20 @@ def pytest_asyncio_loop_factories(item: pytest.Item) -> Mapping[str, Callable[[]
 def file(tmp_path: Path) -> str:
     """Return the path of an SQLite file that does not exist yet."""
     return str(tmp_path / "run.sqlite")
+
+
+@pytest.fixture
+def little_room_for_lists(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let temporary databases of SQLite grow by two pages only, as on a disk that is full."""
+    connect = sqlite3.connect
+
+    def limited(database: Any, **options: Any) -> sqlite3.Connection:
+        connection: sqlite3.Connection = connect(database, **options)
+        if database == "":
+            connection.execute("PRAGMA max_page_count = 4")
+        return connection
+
+    monkeypatch.setattr(sqlite3, "connect", limited)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

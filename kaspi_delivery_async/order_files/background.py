@@ -80,10 +80,9 @@ class _Reader(Generic[T]):
             self._news.clear()
             self._is_waiting = True
             # The thread may have looked at the flag just before.
-            if self._has_ended and not self._ready:
-                return False
-            if not self._ready:
-                await self._news.wait()
+            if self._has_ended or self._ready:
+                return bool(self._ready)
+            await self._news.wait()
         return True
 
     def take(self) -> T:

@@ -14,7 +14,7 @@ import pytest
 
 from kaspi_delivery_async.sandbox import Sandbox
 from tests.support.bulk_runs import made, once, until
-from tests.support.cli_process import FULL, NO_SPACE, needs_full_device, started, unread_pipe
+from tests.support.cli_process import FULL, NO_SPACE, needs_full_device, started, unmeasured, unread_pipe
 from tests.support.cli_runner import Run, RunInto
 from tests.support.order_files import ROW, write_orders, write_rows
 
@@ -188,40 +188,37 @@ async def test_a_wrong_key_ends_the_run_with_its_error(
     assert (await run("bulk", "status", file, "--json")).json["pending"] == 20
 
 
-async def on_a_full_disk(*arguments: str) -> tuple[int | None, bytes]:
-    """Run a command that may write no file beyond 256 KiB; return its exit code and its stderr."""
-    limited = await asyncio.create_subprocess_exec(
-        *("/bin/sh", "-c", 'trap "" XFSZ; ulimit -f 512; exec "$@"', "sh"),
-        *(sys.executable, "-m", "kaspi_delivery_async.cli", *arguments),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    _, err = await limited.communicate()
-    return limited.returncode, err
-
-
-async def test_a_full_disk_ends_a_dry_run(tmp_path: Path) -> None:
+@pytest.mark.usefixtures("little_room_for_lists")
+async def test_a_full_disk_ends_a_dry_run(run: Run, tmp_path: Path) -> None:
     """What was met is kept in a temporary file once it is more than SQLite holds in memory."""
-    rows = ({**ROW, "externalOrderId": f"{number:0>120}"} for number in range(20_000))
-    code, err = await on_a_full_disk("bulk", "create", str(write_rows(tmp_path / "o.csv", rows)), "--dry-run")
-    assert code == 1
-    assert err.startswith(b"Error: the list of orders that were met cannot be kept: ")
+    rows = ({**ROW, "externalOrderId": str(number)} for number in range(500))
+    ended = await run("bulk", "create", str(write_rows(tmp_path / "orders.csv", rows)), "--dry-run")
+    assert ended.code == 1
+    assert ended.err.startswith("Error: the list of orders that were met cannot be kept: ")
 
 
+@pytest.mark.processes
 async def test_a_full_disk_ends_the_run_and_leaves_the_journal_intact(
     sandbox: Sandbox,
     tmp_path: Path,
     file: str,
     run: Run,
 ) -> None:
-    source = str(write_orders(tmp_path / "orders.csv", 2000))
-    code, err = await on_a_full_disk("bulk", "create", source, "--journal", file)
-    assert code == 3  # a response may have come that could not be written down
+    source = str(write_orders(tmp_path / "orders.csv", 500))
+    limited = await asyncio.create_subprocess_exec(
+        *("/bin/sh", "-c", 'trap "" XFSZ; ulimit -f 512; exec "$@"', "sh"),  # no file beyond 256 KiB
+        *(sys.executable, "-m", "kaspi_delivery_async.cli", "bulk", "create", source, "--journal", file),
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
+        env=unmeasured(),
+    )
+    _, err = await limited.communicate()
+    assert limited.returncode == 3  # a response may have come that could not be noted
     assert b"run.sqlite cannot be used: " in err
     assert b"Traceback" not in err
-    assert len(sandbox.deliveries) < 2000
+    assert len(sandbox.deliveries) < 500
     assert (await run("bulk", "create", source, "--journal", file)).code == 0
-    assert made(sandbox) == once(2000)
+    assert made(sandbox) == once(500)
 
 
 STOPPED = "Orders in flight were completed; `bulk export` shows them, the same command resumes the run."

@@ -107,18 +107,26 @@ async def test_a_write_whose_result_nobody_reads_does_not_pass_for_failed(
         assert await run_into(output, "get", delivery_id) == (141, "")
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-async def test_an_interrupted_create_says_that_it_may_have_been_carried_out(
-    sandbox: Sandbox, order_file: str, number: int
-) -> None:
+@pytest.mark.processes
+async def test_an_interrupted_create_says_that_it_may_have_been_carried_out(sandbox: Sandbox, order_file: str) -> None:
     sandbox.faults.add("create:stall")
     async with started("create", order_file) as process:
         await until(lambda: sandbox.requests.total > 0)
-        process.send_signal(number)
+        process.send_signal(signal.SIGINT)
         out, err = await process.communicate()
-    assert (process.returncode, out) == (128 + number, b"")
+    assert (process.returncode, out) == (130, b"")
     assert b"may have been carried out" in err
     assert b"--idempotency-key order-742" in err
+
+
+@pytest.mark.processes
+async def test_a_get_that_is_terminated_has_nothing_to_say(sandbox: Sandbox) -> None:
+    sandbox.faults.add("get:stall")
+    async with started("get", "dlv_1") as process:
+        await until(lambda: sandbox.requests.total > 0)
+        process.send_signal(signal.SIGTERM)
+        assert await process.communicate() == (b"", b"")
+    assert process.returncode == 143
 
 
 async def test_an_error_shows_neither_key_nor_personal_data(run: Run, sandbox: Sandbox, order_file: str) -> None:

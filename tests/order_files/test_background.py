@@ -41,7 +41,7 @@ async def test_what_reading_raises_is_raised(tmp_path: Path) -> None:
 
 
 async def test_an_order_file_is_the_same_read_either_way(tmp_path: Path) -> None:
-    orders = read_orders(write_orders(tmp_path / "o.csv", 2000))
+    orders = read_orders(write_orders(tmp_path / "o.csv", 3 * AHEAD))
     assert [line async for line in orders] == list(orders)
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from kaspi_delivery_async import DeliveryRequest
+from kaspi_delivery_async import DeliveryRequest, StorageError
 from kaspi_delivery_async.bulk import read_orders
 from kaspi_delivery_async.models import to_json
 from tests.support.order_files import ROW, write_rows
@@ -34,3 +34,10 @@ def test_other_ids_pass(tmp_path: Path, ids: tuple[str, str]) -> None:
     rows = [{**ROW, "externalOrderId": order_id} for order_id in ids]
     lines = read_orders(write_rows(tmp_path / "o.csv", rows))
     assert all(isinstance(line.order, DeliveryRequest) for line in lines)
+
+
+@pytest.mark.usefixtures("little_room_for_lists")
+def test_a_full_disk_ends_the_reading(tmp_path: Path) -> None:
+    rows = ({**ROW, "externalOrderId": f"A-{number}"} for number in range(500))
+    with pytest.raises(StorageError, match="the list of order ids in this file cannot be kept: "):
+        list(read_orders(write_rows(tmp_path / "o.csv", rows)))

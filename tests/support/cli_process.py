@@ -21,14 +21,20 @@ NO_SPACE = "standard output cannot be written: No space left on device"
 needs_full_device = pytest.mark.skipif(not FULL.exists(), reason="only Linux has a device that is always full")
 
 
+def unmeasured() -> dict[str, str]:
+    """Return the environment without what makes a process write its coverage at its end."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
+
+
 @asynccontextmanager
-async def started(*arguments: str) -> AsyncGenerator[Process]:
+async def started(*arguments: str, env: dict[str, str] | None = None) -> AsyncGenerator[Process]:
     """Start a command; what remains of it in the end is killed."""
     process = await asyncio.create_subprocess_exec(
         *(*COMMAND, *arguments),
         stdin=DEVNULL,
         stdout=PIPE,
         stderr=PIPE,
+        env=env,
     )
     try:
         yield process
