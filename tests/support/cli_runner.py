@@ -1,6 +1,6 @@
 """Commands as tests see them: what they are given, and how they end."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 import attrs
@@ -30,4 +30,4 @@ class Ended:
 
 Run = Callable[..., Awaitable[Ended]]
 
-RunInto = Callable[..., Awaitable[tuple[int, str]]]
+RunInto = Callable[..., Coroutine[Any, Any, tuple[int, str]]]
