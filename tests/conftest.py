@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+from kaspi_delivery_async._call import limiter
 from tests.support import virtual_time
 from tests.support.postgresql import postgresql_url
 
@@ -27,6 +28,13 @@ def pytest_asyncio_loop_factories(item: pytest.Item) -> Mapping[str, Callable[[]
     if item.get_closest_marker("looptime"):
         return {"virtual": virtual_time.new_event_loop}
     return {"real": asyncio.new_event_loop}
+
+
+@pytest.fixture(autouse=True)
+def forgotten_limits() -> None:
+    """Forget pauses and spent budgets: they belong to key and port, and the port of one test comes back in another."""
+    limiter._kept.clear()
+    limiter._limiters.clear()
 
 
 @pytest.fixture

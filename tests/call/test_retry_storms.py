@@ -39,7 +39,7 @@ async def test_lost_responses_create_nothing_twice(count: int) -> None:
     """Creates at concurrency 100, of which one in twenty is carried out and its response lost."""
     faults = ["create:commit-then-drop:0.05"]
     async with (
-        Sandbox(faults=faults) as sandbox,
+        Sandbox(faults=faults, seed=1) as sandbox,
         DeliveryClient(sandbox.api_key, base_url=sandbox.base_url) as client,
     ):
         ids = await create_all(client, count, concurrency=100)

@@ -5,6 +5,7 @@ import gc
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 
@@ -12,13 +13,14 @@ from kaspi_delivery_async import (
     DeadlineExceededError,
     DeliveryClient,
     KaspiDeliveryError,
+    NotFoundError,
     RateLimitedError,
     RetryPolicy,
     Timeout,
 )
 from kaspi_delivery_async._call import limiter
 from kaspi_delivery_async._call.limiter import shared_limiter
-from tests.support import server_scripts
+from tests.support import server_scripts, virtual_time
 from tests.support.orders import order
 from tests.support.raw_server import Exchange, RawServer
 
@@ -132,30 +134,30 @@ async def test_a_moment_in_unix_time_that_is_near_is_read_as_one() -> None:
 
 
 def test_a_pause_is_kept_by_the_next_client_in_the_next_loop() -> None:
-    moments = list[float]()
+    asked: list[float] = []
 
     async def play(exchange: Exchange) -> None:
         await exchange.read()
-        moments.append(time.monotonic())
-        status = b"429 X\r\nRetry-After: 1" if len(moments) == 1 else b"503 X"
+        asked.append(asyncio.get_running_loop().time())
+        status = b"429 X\r\nRetry-After: 10" if len(asked) == 1 else b"404 X"
         exchange.writer.write(b"HTTP/1.1 " + status + b"\r\nContent-Length: 0\r\n\r\n")
 
-    async def run(port: int | None) -> int:
-        server = RawServer([play])
-        async with server:
-            base_url = server.base_url if port is None else f"http://127.0.0.1:{port}"
-            options = Timeout(attempt=0.5, total=0.5) if port is None else Timeout(attempt=3, total=3)
-            async with DeliveryClient("kept-key", base_url=base_url, timeout=options) as client:
-                with pytest.raises(KaspiDeliveryError):
-                    await client.get_delivery("dlv_1")
-            return server.port
+    async def call(server: RawServer, error: type[KaspiDeliveryError], *, seconds: float) -> float:
+        timeout = Timeout(attempt=seconds, total=seconds)
+        async with server, DeliveryClient("key", base_url=server.base_url, timeout=timeout) as client:
+            with pytest.raises(error):
+                await client.get_delivery("dlv_1")
+        return asyncio.get_running_loop().time()
 
-    port = asyncio.run(run(None))
+    server = RawServer([play])
+    with asyncio.Runner(loop_factory=virtual_time.new_event_loop) as runner:
+        now = runner.run(call(server, RateLimitedError, seconds=5))
     gc.collect()
-    before = time.monotonic()
-    asyncio.run(run(port))
-    assert shared_limiter("kept-key", f"http://127.0.0.1:{port}").throttle.paused_until > before
-    assert time.monotonic() - before > 0.8
+    later = partial(virtual_time.new_event_loop, start=now + 1)
+    with asyncio.Runner(loop_factory=later) as runner:
+        runner.run(call(RawServer([play], port=server.port), NotFoundError, seconds=20))
+    assert now < 1
+    assert 10 <= asked[1] <= 11
 
 
 def test_the_limits_of_very_many_keys_are_not_remembered_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:

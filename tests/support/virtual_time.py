@@ -28,6 +28,6 @@ class PatientSelector(selectors.DefaultSelector):
         return ready
 
 
-def new_event_loop() -> asyncio.AbstractEventLoop:
-    """Return a loop on virtual time, which begins at 0."""
-    return looptime.patch_event_loop(asyncio.SelectorEventLoop(PatientSelector()))
+def new_event_loop(*, start: float = 0.0) -> asyncio.AbstractEventLoop:
+    """Return a loop on virtual time."""
+    return looptime.patch_event_loop(asyncio.SelectorEventLoop(PatientSelector()), start=start)
