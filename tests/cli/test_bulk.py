@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import sys
+import threading
 from contextlib import suppress
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import pytest
 
 from kaspi_delivery_async.sandbox import Sandbox
 from tests.support.bulk_runs import made, once, until
-from tests.support.cli_process import FULL, NO_SPACE, needs_full_device, started, unmeasured, unread_pipe
+from tests.support.cli_process import FULL, NO_SPACE, full_pipe, needs_full_device, started, unmeasured, unread_pipe
 from tests.support.cli_runner import Run, RunInto
 from tests.support.order_files import ROW, write_orders, write_rows
 
@@ -321,16 +322,17 @@ async def test_no_file_that_is_read_is_overwritten(run: Run, sandbox: Sandbox, o
     assert (await run("bulk", "create", orders_file, "--journal", file)).code == 0
 
 
-async def test_export_ends_quietly_when_nobody_reads_on(run: Run, sandbox: Sandbox, tmp_path: Path, file: str) -> None:
+async def test_export_ends_quietly_when_nobody_reads_on(
+    run: Run, run_into: RunInto, orders_file: str, file: str
+) -> None:
     """As before `head`."""
-    await run("bulk", "create", str(write_orders(tmp_path / "orders.csv", 2000)), "--journal", file)
-    async with started("bulk", "export", file) as process:
-        assert process.stdout is not None
-        await process.stdout.readline()
-        process.stdout._transport.close()  # type: ignore[attr-defined]
-        assert process.stderr is not None
-        assert await process.stderr.read() == b""
-        assert await process.wait() == 141
+    await run("bulk", "create", orders_file, "--journal", file)
+    reading, writing = full_pipe()
+    export = asyncio.create_task(run_into(writing, "bulk", "export", file))
+    await until(lambda: any(thread.name == "kaspi-delivery-output" for thread in threading.enumerate()))
+    os.close(reading)
+    assert await export == (141, "")
+    os.close(writing)
 
 
 @pytest.mark.parametrize(
@@ -377,6 +379,7 @@ async def test_a_terminal_is_shown_progress(
     assert "100%" in ended.err
 
 
+@pytest.mark.long
 async def test_a_pause_on_dask_is_reported(sandbox: Sandbox, orders_file: str, file: str) -> None:
     pytest.importorskip("distributed")
     sandbox.faults.add("create:429:retry-after=3600")
@@ -400,7 +403,7 @@ async def test_ctrl_c_in_a_terminal_ends_a_run_on_dask_gently(
     """A terminal interrupts the workers' processes, too."""
     pytest.importorskip("distributed")
     sandbox.faults.add("create:latency:seconds=0.05")
-    source = str(write_orders(tmp_path / "orders.csv", 2000))
+    source = str(write_orders(tmp_path / "orders.csv", 500))
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "kaspi_delivery_async.cli", "bulk", "create", source, "--journal", file),
         *("--dask", "--rate", "100"),
