@@ -57,9 +57,6 @@ class _Bytes(io.RawIOBase):
         self._text = text
         self._decoder = codecs.getincrementaldecoder(text.encoding or "utf-8")()
 
-    def writable(self) -> bool:
-        return True
-
     def write(self, data: "ReadableBuffer", /) -> int:
         self._text.write(self._decoder.decode(bytes(data)))
         return len(bytes(data))

@@ -414,10 +414,11 @@ async def test_ctrl_c_in_a_terminal_ends_a_run_on_dask_gently(
     os.killpg(process.pid, signal.SIGINT)
     _, err = await process.communicate()
     assert process.returncode == 130
-    assert (
-        err.decode()
-        == "Interrupted. Orders in flight were completed; `bulk status` shows them, the same command resumes the run.\n"
-    )
+    # Dask may add that it ends a worker, on a machine that is slow.
+    said_here = [line for line in err.decode().splitlines() if " - distributed." not in line]
+    assert said_here == [
+        "Interrupted. Orders in flight were completed; `bulk status` shows them, the same command resumes the run."
+    ]
     status = (await run("bulk", "status", file, "--json")).json
     assert status["created"] == len(sandbox.deliveries) < 300
     assert status["sent"] == 0
