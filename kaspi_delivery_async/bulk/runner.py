@@ -1,22 +1,17 @@
 """Creates deliveries for any number of orders: several at once, each exactly once, results as they come."""
 
 import asyncio
-import logging
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable
 from urllib.parse import urlsplit
 
 from kaspi_delivery_async._call.state import outcome_of
-from kaspi_delivery_async.bulk.decisions import (
-    OrderUpdate,
-    Step,
-    put_back,
-    update_after_error,
-    update_after_response,
-)
+from kaspi_delivery_async.bulk.decisions import OrderUpdate, Step, put_back, update_after_error, update_after_response
 from kaspi_delivery_async.bulk.journal import Journal
 from kaspi_delivery_async.bulk.journal.claims import Claims, Send, Skip
+from kaspi_delivery_async.bulk.journal.tables import LONGEST_RUN_ID
 from kaspi_delivery_async.bulk.order import UNFINISHED, Order, OrderState, prepare
+from kaspi_delivery_async.bulk.pauses import Pauses
 from kaspi_delivery_async.bulk.results import Paused, Result, refusal, result_of_skip, result_of_update
 from kaspi_delivery_async.client import DeliveryClient
 from kaspi_delivery_async.errors import (
@@ -38,25 +33,11 @@ CALLS = 3
 TURNS = 100
 """Calls in which an order is not sent at all, while no other order of the run ends: then the run ends."""
 
-PAUSES = 10
-"""Pauses in a row, with no order ended in between, after which the run ends."""
-
-LONGEST_PAUSE = 3600.0
-"""Seconds of a pause at most, whatever the API asks for; then it is tried again."""
-
-SHORTEST_PAUSES = (0.1, 5.0)
-"""Seconds of the first of several pauses in a row, doubled for each, and at most: for a 429 that names no time."""
-
 LONGEST_WAIT = 3600.0
 """Seconds to wait at most for an order that another run is sending."""
 
-LONGEST_RUN_ID = 32
-"""Characters of a run's name that the journal keeps."""
-
 POLL = 0.2
 """Seconds between looks at an order that another run is sending."""
-
-_logger = logging.getLogger(__name__)
 
 
 async def create_deliveries(
@@ -103,8 +84,7 @@ async def create_deliveries(
         raise ConfigurationError(
             f"create_deliveries: run_id is {run_id!r}; it must have at most {LONGEST_RUN_ID} characters"
         )
-    environment = urlsplit(client.base_url).netloc
-    claims = await journal.begin(environment, run_id=run_id, account=client.api_key_digest)
+    claims = await journal.begin(urlsplit(client.base_url).netloc, run_id=run_id, account=client.api_key_digest)
     run = _Run(client, journal, claims, as_lines(orders), concurrency=concurrency, on_pause=on_pause, stop=stop)
     journal.close_with(run)
     try:
@@ -134,7 +114,6 @@ class _Run:
         self._client = client
         self._journal = journal
         self._claims = claims
-        self._on_pause = on_pause
         self._slots = asyncio.Semaphore(concurrency)
         self._room = asyncio.Semaphore(AHEAD * concurrency)
         self._in_hand: dict[str, asyncio.Event] = {}
@@ -145,9 +124,7 @@ class _Run:
         self._stopping = asyncio.Event()
         self._ended = 0
         """Orders that came to an end."""
-        self._pauses = 0
-        """Pauses since an order came to an end."""
-        self._paused_until = 0.0
+        self._pauses = Pauses(self._stopping, on_pause)
         self._finishing: asyncio.Task[None] | None = None
         self._reader = asyncio.create_task(self._read(lines))
         self._reader.add_done_callback(self._input_ended)
@@ -222,7 +199,7 @@ class _Run:
                 self._fail(error)
             elif (result := task.result()) is not None:
                 self._ended += 1
-                self._pauses = 0
+                self._pauses.end_row()
                 self._results.append(result)
         self._progress.set()
 
@@ -250,13 +227,13 @@ class _Run:
         calls = turns = others_ended = 0
         waited = 0.0
         update: OrderUpdate | None = None
-        while await self._is_time_to_send():
+        while await self._pauses.let_pass():
             claim = await self._claims.claim(order)
             if isinstance(claim, Skip):
                 if claim.step is not Step.WAIT or waited > LONGEST_WAIT:
                     return result_of_skip(order, claim)
                 waited += POLL
-                await self._rest(POLL)
+                await self._pauses.rest(POLL)
                 continue
             update = await self._send(order, claim)
             if update.ends_run:
@@ -265,9 +242,8 @@ class _Run:
                 turns = turns + 1 if others_ended == self._ended else 1
                 others_ended = self._ended
                 if turns == TURNS:
-                    self._fail(
-                        KaspiDeliveryError(f"no order of the run could be sent in {turns} calls: {update.error}")
-                    )
+                    problem = f"no order of the run could be sent in {turns} calls: {update.error}"
+                    self._fail(KaspiDeliveryError(problem))
             if not update.again:
                 calls += 1
                 if update.state not in UNFINISHED or calls == CALLS:
@@ -293,15 +269,13 @@ class _Run:
             self._slots.release()
 
     async def _call(self, order: Order, claim: Send) -> OrderUpdate:
-        may_have_arrived = claim.may_have_arrived
         try:
             return update_after_response(await self._client.send(order.operation))
         except KaspiDeliveryError as error:
-            update = update_after_error(error, may_have_arrived=may_have_arrived)
-            if update.ends_run:
+            update = update_after_error(error, may_have_arrived=claim.may_have_arrived)
+            is_paused = update.pause is not None and (update.again or update.pause > 0)
+            if update.ends_run or (is_paused and not self._pauses.begin(error, update.pause or 0.0)):
                 self._fail(error)
-            elif update.pause is not None and (update.again or update.pause > 0):
-                self._pause(error, update.pause)
             return update
         except asyncio.CancelledError as error:
             if outcome_of(error) is Outcome.NOT_SENT:
@@ -310,47 +284,17 @@ class _Run:
         except Exception as error:  # noqa: BLE001 - it is the caller's own, such as an `api_key` function's
             self._fail(error)
             left = outcome_of(error) is not Outcome.NOT_SENT
-            return put_back(may_have_arrived=may_have_arrived or left)
+            return put_back(may_have_arrived=claim.may_have_arrived or left)
 
     async def _note(self, order: Order, claim: Send, update: OrderUpdate) -> OrderUpdate:
         """Write an update down; if the journal cannot be written, the run ends, and the result is reported still."""
         try:
             await self._claims.end(order, claim, update)
         except StorageError as error:
-            self._fail(
-                StorageError(
-                    f"{error}; the journal is behind: it holds orders of this run as sent that have ended. Resume the "
-                    "run with the same journal, or a copy of it: they are sent again under the same keys"
-                )
+            problem = (
+                f"{error}; the journal is behind: it holds orders of this run as sent that have ended. Resume the "
+                "run with the same journal, or a copy of it: they are sent again under the same keys"
             )
+            self._fail(StorageError(problem))
             return update._replace(ends_run=True)
         return update
-
-    def _pause(self, cause: KaspiDeliveryError, seconds: float) -> None:
-        now = asyncio.get_running_loop().time()
-        is_new = now >= self._paused_until
-        if is_new:
-            self._pauses += 1
-            if self._pauses > PAUSES:
-                self._fail(cause)
-                return
-        first, longest = SHORTEST_PAUSES
-        shortest = min(longest, first * 2 ** (self._pauses - 1))
-        self._paused_until = max(self._paused_until, now + min(LONGEST_PAUSE, max(seconds, shortest)))
-        if is_new and seconds > 0:
-            _logger.warning("rate limited: pausing for %.0f s", self._paused_until - now)
-            if self._on_pause is not None:
-                self._on_pause(Paused(seconds=self._paused_until - now, cause=cause))
-
-    async def _is_time_to_send(self) -> bool:
-        """Wait until no pause is in force; False if the run ends."""
-        while (left := self._paused_until - asyncio.get_running_loop().time()) > 0 and not self._stopping.is_set():
-            await self._rest(left)
-        return not self._stopping.is_set()
-
-    async def _rest(self, seconds: float) -> None:
-        try:
-            async with asyncio.timeout(seconds):
-                await self._stopping.wait()
-        except TimeoutError:
-            pass

@@ -11,7 +11,8 @@ import pytest
 
 from kaspi_delivery_async import DeliveryClient, KaspiDeliveryError, RetryPolicy, Timeout
 from kaspi_delivery_async.bulk import Journal, OrderState, Result, create_deliveries
-from kaspi_delivery_async.bulk.runner import CALLS, PAUSES
+from kaspi_delivery_async.bulk.pauses import PAUSES
+from kaspi_delivery_async.bulk.runner import CALLS
 from tests.support.bulk_runs import entries, orders
 from tests.support.raw_server import Exchange, RawServer
 

@@ -23,7 +23,8 @@ from kaspi_delivery_async.bulk import Journal, Line, Result, create_deliveries
 from kaspi_delivery_async.bulk.chunks import Chunk, Job, create_deliveries_on, run_chunk
 from kaspi_delivery_async.bulk.journal.claims import Send
 from kaspi_delivery_async.bulk.order import prepare
-from kaspi_delivery_async.bulk.runner import CALLS, PAUSES
+from kaspi_delivery_async.bulk.pauses import PAUSES
+from kaspi_delivery_async.bulk.runner import CALLS
 from kaspi_delivery_async.sandbox import Sandbox
 from tests.support.bulk_runs import counts, entries, event, made, orders, run, states, until
 from tests.support.orders import changed, order
@@ -55,7 +56,7 @@ def client_of(server: RawServer, *, api_key: str = "key", retry: RetryPolicy = Q
 
 @pytest.fixture(autouse=True)
 def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kaspi_delivery_async.bulk.runner.SHORTEST_PAUSES", (0.001, 0.01))
+    monkeypatch.setattr("kaspi_delivery_async.bulk.pauses.SHORTEST_PAUSES", (0.001, 0.01))
 
 
 async def collected(results: AsyncGenerator[Result], into: list[Result]) -> None:

@@ -28,6 +28,13 @@ class PatientSelector(selectors.DefaultSelector):
         return ready
 
 
+class UnhurriedLoop(asyncio.SelectorEventLoop):
+    """Waits for the threads of its executor without a limit, which virtual time would reach before any thread ends."""
+
+    async def shutdown_default_executor(self, timeout: float | None = None) -> None:
+        await super().shutdown_default_executor()
+
+
 def new_event_loop(*, start: float = 0.0) -> asyncio.AbstractEventLoop:
     """Return a loop on virtual time."""
-    return looptime.patch_event_loop(asyncio.SelectorEventLoop(PatientSelector()), start=start)
+    return looptime.patch_event_loop(UnhurriedLoop(PatientSelector()), start=start)

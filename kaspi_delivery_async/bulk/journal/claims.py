@@ -211,11 +211,7 @@ class Claims:
         now: float,
     ) -> None:
         """Write down what was decided about orders that the journal held already."""
-        rows = {
-            Step.SEND: list[dict[str, object]](),
-            Step.KNOWN: list[dict[str, object]](),
-            Step.DOUBT: list[dict[str, object]](),
-        }
+        rows = {step: list[dict[str, object]]() for step in (Step.SEND, Step.KNOWN, Step.DOUBT)}
         for order, claim in zip(orders, claims, strict=True):
             step = claim.step if isinstance(claim, Skip) else Step.SEND
             if order.key not in known or step not in rows:

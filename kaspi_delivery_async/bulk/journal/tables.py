@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from sqlalchemy import (
-    Column,
-    Float,
-    Integer,
-    MetaData,
-    String,
-    Table,
-    Text,
-)
+from sqlalchemy import Column, Float, Integer, MetaData, String, Table, Text
 
 from kaspi_delivery_async._database.database import Schema
+
+LONGEST_RUN_ID = 32
+"""Characters of the name of a run."""
 
 _metadata = MetaData()
 
@@ -31,7 +26,7 @@ orders: Table = Table(
     Column("state", String(16), nullable=False),
     # Kept for as long as the order may have to be sent again: it holds phones and addresses.
     Column("body", Text),
-    Column("run_id", String(32), nullable=False),
+    Column("run_id", String(LONGEST_RUN_ID), nullable=False),
     Column("place", Text, nullable=False),
     # The run that is sending it; the claim holds for as long as that run renews its lease.
     Column("owner", String(32)),
