@@ -35,23 +35,23 @@ class Recorder:
     """Remembers all that it receives."""
 
     def __init__(self) -> None:
-        self.heard: list[Any] = []
+        self.seen: list[Any] = []
 
     def call_started(self, call: CallDetails) -> CallObserver:
-        self.heard.append(call)
+        self.seen.append(call)
         return self
 
     def attempt_started(self, number: int) -> None:
-        self.heard.append(number)
+        self.seen.append(number)
 
     def attempt_ended(self, attempt: AttemptDetails) -> None:
-        self.heard.append(attempt)
+        self.seen.append(attempt)
 
     def waiting(self, wait: WaitDetails) -> None:
-        self.heard.append(wait)
+        self.seen.append(wait)
 
     def call_ended(self, result: CallResult) -> None:
-        self.heard.append(result)
+        self.seen.append(result)
 
 
 class Broken:
@@ -89,7 +89,7 @@ async def test_hooks_are_called_in_order() -> None:
     recorder = Recorder()
     async with RawServer(FAILS_ONCE) as server, client_of(server, recorder) as client:
         await client.create_delivery(order())
-    started, first, failed, wait, second, succeeded, ended = recorder.heard
+    started, first, failed, wait, second, succeeded, ended = recorder.seen
     assert started == CallDetails(
         operation="create_delivery", method="POST", route="/v1/deliveries", host="127.0.0.1", port=server.port
     )
@@ -107,7 +107,7 @@ async def test_hooks_receive_a_failure_and_its_outcome() -> None:
     async with RawServer([server_scripts.close_after_request]) as server, client_of(server, recorder) as client:
         with pytest.raises(Exception, match="the connection was lost"):
             await client.send_test_webhook("http://127.0.0.1/", "delivery.created")
-    *_, attempt, ended = recorder.heard
+    *_, attempt, ended = recorder.seen
     assert (attempt.status, attempt.error) == (None, "TransportError")
     assert (ended.error, ended.outcome) == ("TransportError", "unknown")
 
@@ -120,7 +120,7 @@ async def test_hooks_are_called_for_a_cancelled_call() -> None:
         call.cancel()
         with pytest.raises(asyncio.CancelledError):
             await call
-    *_, attempt, ended = recorder.heard
+    *_, attempt, ended = recorder.seen
     assert attempt.error == ended.error == "CancelledError"
 
 
@@ -129,7 +129,7 @@ async def test_a_broken_hook_changes_nothing(caplog: pytest.LogCaptureFixture) -
     async with RawServer(FAILS_ONCE) as server, client_of(server, Broken(), recorder) as client:
         await client.create_delivery(order())
         await client.get_delivery("dlv_1")
-    assert len(recorder.heard) == 7 + 4
+    assert len(recorder.seen) == 7 + 4
     assert {record.message for record in caplog.records} == {"an instrumentation hook failed"}
 
 
