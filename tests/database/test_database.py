@@ -9,6 +9,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import Column, Connection, Integer, MetaData, Table, func, insert, select, text
@@ -57,9 +58,12 @@ def test_a_location_is_a_path_or_a_url(location: str | Path, place: str | Path) 
 
 @pytest.mark.parametrize(
     "location",
-    ["", ":memory:", "sqlite:///", "sqlite:///:memory:", "sqlite://events", "mysql://me:hunter2@host/db", "a\0b"],
-)
-def test_any_other_location_is_refused_without_repeating_it(location: str) -> None:
+    [
+        "", ":memory:", "sqlite:///", "sqlite:///:memory:", "sqlite://events", "mysql://me:hunter2@host/db", "a\0b",
+        "sqlite:////data/events.sqlite?mode=ro", "file:events.sqlite", b"events.sqlite",
+    ],
+)  # fmt: skip
+def test_any_other_location_is_refused_without_repeating_it(location: Any) -> None:
     with pytest.raises(ConfigurationError) as caught:
         parse_location(location)
 
@@ -303,3 +307,22 @@ def test_missing_sqlalchemy_is_named_with_its_extras(monkeypatch: pytest.MonkeyP
 
     with pytest.raises(ConfigurationError, match=r'pip install "kaspi-delivery-async\[store\]"'):
         spec.loader.exec_module(importlib.util.module_from_spec(spec))
+
+
+async def test_the_connections_of_a_loop_that_was_closed_can_be_let_go(location: str) -> None:
+    database = await Database.open(location, SCHEMA)
+    await database.write(lambda connection: connection.execute(insert(numbers).values(number=1)))
+    database.abandon()
+
+    again = await Database.open(location, SCHEMA)
+    assert await again.read(lambda connection: connection.scalar(select(func.count()).select_from(numbers))) == 1
+    await again.close()
+
+
+async def test_a_connection_that_broke_is_opened_again(file: str) -> None:
+    database = await Database.open(file, SCHEMA)
+    with pytest.raises(StorageError):
+        await database.read(lambda connection: connection.invalidate())
+
+    assert await database.read(lambda connection: connection.scalar(select(func.count()).select_from(numbers))) == 0
+    await database.close()

@@ -60,6 +60,27 @@ def test_the_resource_of_a_loop_that_was_closed_without_ceremony_is_abandoned() 
     assert (opened.closed, opened.abandoned) == ([1], [0])
 
 
+def test_a_loop_in_which_opening_failed_leaves_nothing_to_let_go() -> None:
+    abandoned: list[int] = []
+    failing = [True]
+
+    async def open_or_fail() -> int:
+        if failing:
+            failing.clear()
+            raise OSError("not now")
+        return 1
+
+    async def close(resource: int) -> None:
+        """Nothing is held."""
+
+    resources = PerLoop[int](open_or_fail, close, abandoned.append)
+    with pytest.raises(OSError, match="not now"):
+        asyncio.run(resources.get())
+
+    assert asyncio.run(resources.get()) == 1
+    assert abandoned == []
+
+
 def test_a_fork_of_a_process_that_has_it_open_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     opened = Opened()
 

@@ -380,3 +380,44 @@ async def test_a_store_that_is_down_keeps_no_service_from_starting(caplog: pytes
 def test_type_hints_resolve() -> None:
     for method in (WebhookInbox.__init__, WebhookInbox.receive, WebhookInbox.aclose, WebhookInbox.replay):
         assert typing.get_type_hints(method)
+
+
+async def test_a_store_in_memory_has_nothing_to_announce_of_other_processes() -> None:
+    announced: list[object] = []
+    await MemoryStore().follow(announced.append)
+    assert announced == []
+
+
+def test_ctrl_c_within_a_handler_ends_the_program() -> None:
+    async def handle(event: DeliveryWebhook) -> None:
+        raise KeyboardInterrupt
+
+    async def serve() -> None:
+        async with new_inbox(handler=handle) as inbox:
+            await receive(inbox)
+            await asyncio.sleep(5)
+
+    with pytest.raises(KeyboardInterrupt):
+        asyncio.run(serve())
+
+
+async def test_a_close_that_is_cut_off_cancels_the_handlers_all_the_same() -> None:
+    begun, ended = asyncio.Event(), asyncio.Event()
+
+    async def handle(event: DeliveryWebhook) -> None:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    inbox = new_inbox(handler=handle)
+    await receive(inbox)
+    await begun.wait()
+    closing = asyncio.create_task(inbox.aclose(grace=30.0))
+    await asyncio.sleep(0.05)
+    closing.cancel()
+    async with asyncio.timeout(3):
+        await ended.wait()
+    await asyncio.wait([closing])
+    await inbox.aclose(grace=0.0)
