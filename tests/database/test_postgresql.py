@@ -21,12 +21,18 @@ def failing_once(state: str, calls: list[str]) -> object:
     return work
 
 
+def sleep(connection: Connection) -> None:
+    connection.execute(text("SELECT pg_sleep(0.1)"))
+
+
 @pytest.mark.parametrize("state", ["40001", "40P01", "25006"])
 async def test_a_transaction_that_did_nothing_is_tried_once_more(postgresql_url: str, state: str) -> None:
     calls: list[str] = []
     database = await Database.open(postgresql_url, SCHEMA)
     # Two connections, of which the one that is not in use is as old as the one that fails.
-    await asyncio.gather(*(database.read(lambda connection: connection.scalar(text("SELECT 1"))) for _ in range(2)))
+    await asyncio.gather(
+        *(database.read(lambda connection: connection.scalar(text("SELECT pg_sleep(0.1)"))) for _ in range(2))
+    )
 
     assert await database.write(failing_once(state, calls)) == 7  # type: ignore[arg-type]
 
@@ -46,8 +52,9 @@ async def test_a_transaction_has_a_time_limit(postgresql_url: str, monkeypatch: 
     await database.close()
 
 
-async def test_statements_need_not_be_prepared(postgresql_url: str) -> None:
-    database = await Database.open(f"{postgresql_url}?statement_cache_size=0", SCHEMA)
+@pytest.mark.parametrize("size", [0, 10])
+async def test_statements_need_not_be_kept(postgresql_url: str, size: int) -> None:
+    database = await Database.open(f"{postgresql_url}?statement_cache_size={size}", SCHEMA)
 
     assert await database.read(lambda connection: connection.scalar(text("SELECT 1"))) == 1
     await database.close()

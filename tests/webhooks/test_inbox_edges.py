@@ -188,6 +188,26 @@ async def test_a_handler_whose_lease_cannot_be_renewed_is_cancelled_before_anoth
 
 
 @pytest.mark.looptime
+async def test_a_handler_that_has_lost_its_lease_is_cancelled_once_and_may_clean_up() -> None:
+    cancelled: list[str] = []
+
+    async def handle(event: DeliveryWebhook) -> None:
+        try:
+            await asyncio.sleep(2 * LEASE)
+        except asyncio.CancelledError:
+            cancelled.append("cancelled")
+            await asyncio.sleep(5)
+            cancelled.append("cleaned up")
+            raise
+
+    async with new_inbox(SilentStore(), handler=handle, handler_timeout=None, retry=ONCE) as inbox:
+        await receive(inbox)
+        await asyncio.sleep(1.5 * LEASE)
+
+    assert cancelled == ["cancelled", "cleaned up"]
+
+
+@pytest.mark.looptime
 async def test_receiving_while_closing_is_refused() -> None:
     inbox = new_inbox(handler=hang)
     await receive(inbox)
