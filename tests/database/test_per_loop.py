@@ -29,7 +29,7 @@ class Opened:
 async def test_a_resource_is_opened_once_and_can_be_opened_again() -> None:
     opened = Opened()
 
-    assert await asyncio.gather(opened.resources.get(), opened.resources.get()) == [0, 0]
+    assert list(await asyncio.gather(opened.resources.get(), opened.resources.get())) == [0, 0]
     await opened.resources.close(only=7)
     assert opened.closed == []
     await opened.resources.close()
