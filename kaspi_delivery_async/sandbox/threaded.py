@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -30,17 +30,14 @@ class ThreadedSandbox(Sandbox):
         try:
             self.run(super().start())
         except BaseException:
-            self._home.end()
+            self._stop()
             raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        try:
-            self.run(super().stop())
-        finally:
-            self._home.end()
+        self._stop()
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Carry out a coroutine on the sandbox's event loop and wait for it.
@@ -57,16 +54,15 @@ class ThreadedSandbox(Sandbox):
         try:
             await self._home.carry_out(super().start())
         except BaseException:
-            await asyncio.to_thread(self._home.end)
+            await asyncio.to_thread(self._stop)
             raise
 
     async def stop(self) -> None:
         """Do as `Sandbox.stop`, and end the thread."""
-        if self._home.is_running:
-            try:
-                await self._home.carry_out(super().stop())
-            finally:
-                await asyncio.to_thread(self._home.end)
+        await asyncio.to_thread(self._stop)
+
+    def _stop(self) -> None:
+        self._home.end(super().stop)
 
     async def advance(self, delivery_id: str, status: str, *, notes: str | None = None) -> DeliveryRecord:
         """Do as `Sandbox.advance`."""
@@ -91,10 +87,7 @@ class _Home:
     def __init__(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
-
-    @property
-    def is_running(self) -> bool:
-        return self._loop is not None
+        self._ending = threading.Lock()
 
     def begin(self) -> None:
         if self._thread is not None:
@@ -103,12 +96,18 @@ class _Home:
         self._thread = threading.Thread(target=self._loop.run_forever, name="kaspi-sandbox", daemon=True)
         self._thread.start()
 
-    def end(self) -> None:
-        loop, self._loop = self._loop, None
-        if loop is not None and self._thread is not None:
-            loop.call_soon_threadsafe(loop.stop)
-            self._thread.join()
-            loop.close()
+    def end(self, stop: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Carry out ``stop``, then end the thread; the second of two callers waits for the first."""
+        with self._ending:
+            if self._loop is None or self._thread is None:
+                return
+            try:
+                self.submit(stop()).result()
+            finally:
+                loop, self._loop = self._loop, None
+                loop.call_soon_threadsafe(loop.stop)
+                self._thread.join()
+                loop.close()
 
     def submit(self, coroutine: Coroutine[Any, Any, T]) -> "asyncio.Future[T] | Any":
         if self._loop is None:

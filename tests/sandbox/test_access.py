@@ -1,5 +1,6 @@
 """Who may ask the sandbox: programs of this machine, and no web page of another site."""
 
+import asyncio
 from collections.abc import Mapping
 
 import pytest
@@ -39,6 +40,24 @@ async def test_loopback_names_are_ours(host: str) -> None:
     async with Sandbox() as sandbox, Caller(sandbox) as call:
         headers = {"Host": host.format(port=port_of(sandbox))}
         assert (await call.control("GET", "/time", headers=headers)).status == 200
+
+
+async def test_any_number_of_loopback_names_is_ours() -> None:
+    async with Sandbox() as sandbox, Caller(sandbox) as call:
+        for number in range(1, 103):
+            assert (await call.control("GET", "/time", headers={"Host": f"127.0.1.{number}"})).status == 200
+
+
+async def test_a_client_that_goes_while_it_sends_leaves_no_trace(caplog: pytest.LogCaptureFixture) -> None:
+    async with Sandbox() as sandbox, Caller(sandbox) as call:
+        _, writer = await asyncio.open_connection("127.0.0.1", int(port_of(sandbox)))
+        writer.write(b"POST /delivery/v1/deliveries HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{")
+        await writer.drain()
+        await call.control("GET", "/time")
+        writer.transport.abort()
+        await call.control("GET", "/time")
+        assert sandbox.requests.total == 0
+    assert caplog.records == []
 
 
 async def test_a_name_that_was_configured_is_ours() -> None:

@@ -118,6 +118,19 @@ async def test_a_request_that_meets_the_first_of_its_key_in_flight(reading: str,
         assert len(sandbox.deliveries) == 1
 
 
+@pytest.mark.looptime
+async def test_who_is_unknown_learns_of_no_key_in_flight() -> None:
+    assumptions = Assumptions(key_in_flight="conflict", keys_of="merchant")
+    async with (
+        Sandbox(assumptions=assumptions, faults=["create:latency:seconds=3"]) as sandbox,
+        Caller(sandbox) as call,
+    ):
+        first = asyncio.create_task(call("POST", PATH, json=order(), key="order-742"))
+        await asyncio.sleep(1)
+        unknown = await call("POST", PATH, json=order(), key="order-742", api_key="wrong")
+        assert ((await first).status, unknown.status) == (201, 401)
+
+
 @pytest.mark.parametrize(("reading", "statuses"), [("forgotten", [503, 201]), ("stored", [503, 503])])
 async def test_a_server_error_may_be_stored_under_its_key(reading: str, statuses: list[int]) -> None:
     assumptions = Assumptions.parse([f"server-errors={reading}"])

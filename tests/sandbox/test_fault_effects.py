@@ -52,6 +52,19 @@ async def test_a_stall_may_end_in_a_reset() -> None:
 
 
 @pytest.mark.looptime
+async def test_a_retry_after_keeps_out_only_the_order_that_it_was_given_for() -> None:
+    fault = "create:429:retry-after=5:order=order-742:count=1"
+    async with Sandbox(faults=[fault]) as sandbox, Caller(sandbox) as call:
+        statuses = [
+            (await call("POST", "/v1/deliveries", json=order(externalOrderId=order_id), key=order_id)).status
+            for order_id in ("order-742", "order-743", "order-742")
+        ]
+        await asyncio.sleep(7)
+        await call.create(key="order-742")
+    assert statuses == [429, 201, 429]
+
+
+@pytest.mark.looptime
 async def test_stopping_ends_a_stall_at_once() -> None:
     async with Sandbox(faults=["create:stall"]) as sandbox, Caller(sandbox) as call:
         stalled = asyncio.create_task(call("POST", "/v1/deliveries", json=order()))

@@ -1,6 +1,7 @@
 """Faults as values: their text form, their checks, and the decision which one happens."""
 
 import random
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -107,6 +108,13 @@ def test_the_text_form(text: str, fault: Fault) -> None:
 def test_a_text_that_is_no_fault_is_refused_by_part(text: str, complaint: str) -> None:
     with pytest.raises(FaultError, match=complaint):
         parse_fault(text)
+
+
+@pytest.mark.parametrize("settings", [{"status": "503"}, {"retry_after": "soon"}, {"body": ["html"]}, {"order": 7}])
+def test_a_setting_of_another_type_is_refused_by_name(settings: dict[str, Any]) -> None:
+    (name,) = settings
+    with pytest.raises(FaultError, match=name.replace("_", "-")):
+        Fault("create", "status", **settings)
 
 
 @given(

@@ -169,6 +169,22 @@ async def test_a_threaded_sandbox_that_cannot_start_leaves_no_thread() -> None:
         assert not any(thread.name == "kaspi-sandbox" for thread in threading.enumerate())
 
 
+async def test_a_threaded_sandbox_may_be_stopped_twice_at_once_and_before_its_context_ends() -> None:
+    with ThreadedSandbox() as sandbox:
+        async with asyncio.timeout(10):
+            await asyncio.gather(sandbox.stop(), sandbox.stop())
+    assert not any(thread.name == "kaspi-sandbox" for thread in threading.enumerate())
+
+
+async def test_an_event_is_sent_again_by_a_threaded_sandbox() -> None:
+    async with Receiver() as receiver, ThreadedSandbox(webhook_url=receiver.url) as sandbox, Caller(sandbox) as call:
+        delivery_id = await call.create()
+        await sandbox.advance(delivery_id, "in_transit")
+        accepted = next(received.json for received in receiver.received if received.json["type"] == "delivery.accepted")
+        await sandbox.resend(accepted["eventId"])
+        assert receiver.received[-1].json == accepted
+
+
 async def test_logs_are_bounded_by_size_and_show_what_came() -> None:
     log: Log[bytes] = Log(100, largest=1000, size=len)
     for number in range(30):

@@ -99,6 +99,15 @@ async def test_a_move_of_the_clock_and_the_ids_of_before_a_reset_outlast_a_kill(
         assert await call.create() != first
 
 
+async def test_the_time_that_is_shown_is_kept_first(file: Path) -> None:
+    """A microsecond is a second of this clock, so it shows which of the two is done first."""
+    async with Sandbox(clock=Clock.sped_up(1e6), state_file=file) as sandbox, Caller(sandbox) as call:
+        shown = (await call.control("GET", "/time")).json["unix"]
+        with closing(sqlite3.connect(file)) as database:
+            ((kept,),) = database.execute("SELECT value FROM counters WHERE name = 'now'")
+    assert kept >= shown
+
+
 @contextmanager
 def full_disk(file: Path) -> Generator[None]:
     """Let no file of this process grow beyond what the state takes now."""
@@ -124,6 +133,7 @@ async def test_a_full_disk_is_a_503_while_it_lasts_and_nothing_that_was_acknowle
             with pytest.raises(StorageError):
                 await sandbox.reset()
             await sandbox.drain_webhooks()
+            assert (await call.control("GET", "/time")).status == 200
         assert (refused.status, moved.status) == (503, 503)
         assert refused.json["code"] == "unavailable"
         after = await call.create(key="order-742")

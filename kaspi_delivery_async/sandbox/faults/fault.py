@@ -179,11 +179,6 @@ class Fault:
                 parts.append(f"{name.replace('_', '-')}={_written(name, value)}")
         return ":".join(parts)
 
-    @property
-    def is_for_webhooks(self) -> bool:
-        """Whether it happens to webhook attempts rather than to requests."""
-        return self.kind in WEBHOOK_KINDS
-
     def matches(self, target: str, *, order: str | None = None, key: str | None = None) -> bool:
         """Whether it is aimed at an operation or an event type, of an order and under a key."""
         everything = EVERY_OPERATION if target in OPERATIONS else EVERY_EVENT

@@ -196,7 +196,7 @@ class Faults:
     @property
     def are_aimed_at_orders(self) -> bool:
         """Whether one of them has to know the order of a request."""
-        return any(each.fault.order is not None for each in self._armed)
+        return any(each.fault.order is not None for each in (*self._armed, *self._closed))
 
     def __iter__(self) -> Iterator[Fault]:
         return iter([one.fault for one in self._armed])

@@ -170,8 +170,9 @@ class ControlApi:
         return json_response(200, self._time())
 
     def _time(self) -> dict[str, object]:
-        self._sandbox.keep()
-        return control_values.time(self._sandbox.clock)
+        shown = control_values.time(self._sandbox.clock)
+        self._sandbox.keep()  # after it was read: a clock must not go back behind it if the process is killed
+        return shown
 
     async def _list_faults(self, _given: Given) -> HttpResponse:
         return json_response(200, {"faults": [control_values.fault(each) for each in self._sandbox.faults.remaining()]})

@@ -104,13 +104,13 @@ class DeliveryApi:
         return response
 
     def order_of(self, request: HttpRequest) -> str | None:
-        """Return the order that a request is about, if it says so."""
+        """Return the order that the request of an operation is about, if it says so."""
         if operation_of(request) == "create":
             with suppress(ValueError):
                 body = wire_format.loads(request.body)
                 order_id = body.get("externalOrderId") if isinstance(body, dict) else None  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
                 return order_id if isinstance(order_id, str) else None
-        elif len(request.segments) > 2:
+        else:
             with suppress(UnknownDeliveryError):
                 return self._service.get(request.segments[2]).external_order_id
         return None

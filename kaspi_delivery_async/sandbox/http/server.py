@@ -164,9 +164,7 @@ class Router:
         from_page = hdrs.ORIGIN in headers or "Sec-Fetch-Site" in headers
         if len(hosts) == 1 and hosts[0] in self._ours and not from_page:
             return
-        if connection.transport is None:
-            raise ConnectionError
-        address, port, *_ = connection.transport.get_extra_info("sockname")
+        address, port, *_ = connection.get_extra_info("sockname", ("", 0))  # none once the client has gone
         source = Source(
             hosts=hosts, origins=headers.getall(hdrs.ORIGIN, []), fetch_sites=headers.getall("Sec-Fetch-Site", []),
             address=address, port=port,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import attrs
 
-if sys.platform != "win32":
+if sys.platform != "win32":  # pragma: no branch - Windows has no flock
     import fcntl
 
 _VERSION = 1
@@ -70,7 +70,7 @@ def _check(path: Path, descriptor: int) -> None:
     found = os.fstat(descriptor)
     if not stat.S_ISREG(found.st_mode):
         raise unusable(path, "it is no regular file")
-    if sys.platform != "win32":
+    if sys.platform != "win32":  # pragma: no branch - Windows has neither owners nor flock
         if found.st_uid != os.geteuid():
             raise unusable(path, "it belongs to another user")
         try:
@@ -86,7 +86,7 @@ def _prepare(path: Path, descriptor: int, database: sqlite3.Connection) -> None:
     tables = database.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
     if tables and version != _VERSION:
         raise ValueError(f"its version is {version}, not {_VERSION}")
-    if sys.platform != "win32":
+    if sys.platform != "win32":  # pragma: no branch - Windows has no modes
         os.fchmod(descriptor, 0o600)
         for beside in ("-wal", "-shm"):  # as an earlier run left them; new ones get the mode of the file itself
             with suppress(FileNotFoundError):
