@@ -1,13 +1,15 @@
 """The pytest fixtures, from synchronous and asynchronous tests; `examples/shop` uses them as a project would."""
 
 import asyncio
+import gc
+import threading
 import urllib.error
 import urllib.request
 
 import pytest
 
 from kaspi_delivery_async import DeliveryClient
-from kaspi_delivery_async.pytest_plugin import ReceivedWebhooks
+from kaspi_delivery_async.pytest_plugin import ReceivedWebhooks, client_of
 from kaspi_delivery_async.sandbox.threaded import ThreadedSandbox
 from tests.support.orders import order
 
@@ -45,6 +47,20 @@ def test_each_loop_may_await_the_same_sandbox(kaspi_sandbox: ThreadedSandbox, ka
     created = asyncio.run(kaspi_client.create_delivery(order()))
     asyncio.run(kaspi_sandbox.advance(created.delivery_id, "accepted"))
     assert kaspi_sandbox.deliveries[created.delivery_id].status == "accepted"
+
+
+def test_what_a_client_opened_on_the_running_loop_of_another_thread_is_closed(kaspi_sandbox: ThreadedSandbox) -> None:
+    """An open session would fail this test with its warning."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    with client_of(kaspi_sandbox) as client:
+        asyncio.run_coroutine_threadsafe(client.create_delivery(order()), loop).result()
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join()
+    loop.close()
+    gc.collect()
+    assert kaspi_sandbox.requests.total == 1
 
 
 def test_a_sandbox_that_cannot_start_leaves_no_thread(kaspi_sandbox: ThreadedSandbox) -> None:

@@ -67,8 +67,8 @@ filterwarnings =
 """
 
 
-def run(folder: Path, *arguments: str, ini: str = "") -> str:
-    (folder / "test_shop.py").write_text(TESTS)
+def run(folder: Path, *arguments: str, ini: str = "", tests: str = TESTS) -> str:
+    (folder / "test_shop.py").write_text(tests)
     (folder / "pytest.ini").write_text(INI + ini)
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "no:schemathesis", *arguments]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False).stdout
@@ -83,9 +83,24 @@ def test_every_kind_of_test_uses_the_fixtures_and_a_failing_one_shows_what_came(
     assert "POST /delivery/v1/deliveries 201 key=order-5 replayed" in out
 
 
-def test_a_sandbox_may_be_shared_and_each_worker_has_its_own(tmp_path: Path) -> None:
-    out = run(tmp_path, "-q", "-n", "2", "-k", "synchronous or unittest", ini="kaspi_sandbox_scope = session\n")
-    assert "2 passed" in out or "1 failed, 1 passed" in out  # in one worker, the second sees the first one's requests
+SHARED = """
+import urllib.error
+import urllib.request
+
+import pytest
+
+
+@pytest.mark.parametrize("turn", [1, 2])
+def test_counts(kaspi_sandbox, turn):
+    with pytest.raises(urllib.error.HTTPError):
+        urllib.request.urlopen(f"{kaspi_sandbox.base_url}/v1/deliveries")
+    assert kaspi_sandbox.requests.total == turn
+"""
+
+
+def test_a_sandbox_of_the_session_is_shared_by_its_tests(tmp_path: Path) -> None:
+    out = run(tmp_path, "-q", "-p", "no:xdist", ini="kaspi_sandbox_scope = session\n", tests=SHARED)
+    assert "2 passed" in out
 
 
 def test_a_scope_that_does_not_exist_is_refused_by_name(tmp_path: Path) -> None:

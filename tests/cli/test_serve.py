@@ -1,18 +1,21 @@
 """`sandbox serve`: what it prints, what it serves, and how it ends."""
 
 import asyncio
+import itertools
 import os
 import shlex
 import shutil
 import signal
 import socket
 import sys
+import urllib.error
+import urllib.request
 from asyncio.subprocess import PIPE
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, TypeVar
 
 import aiohttp
 import orjson
@@ -25,6 +28,8 @@ from tests.support.cli_process import first_line, started
 from tests.support.cli_runner import ORDER
 
 pytestmark = pytest.mark.processes
+
+T = TypeVar("T")
 
 
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
@@ -41,10 +46,10 @@ async def test_it_ends_cleanly_while_deliveries_move_and_webhooks_fail() -> None
     async with started(
         "sandbox", "serve", "--port", "0", "--json", "--speed", "1e5", "--webhook-url", nobody
     ) as process:
-        served = orjson.loads(await first_line(process))
-        async with aiohttp.ClientSession(headers={"x-api-key": served["apiKey"]}) as session:
-            async with session.post(f"{served['baseUrl']}/v1/deliveries", json=ORDER) as response:
-                assert response.status == 201
+        told = orjson.loads(await first_line(process))
+        async with aiohttp.ClientSession(headers={"x-api-key": told["apiKey"]}) as session:
+            async with session.post(f"{told['baseUrl']}/v1/deliveries", json=ORDER) as answer:
+                assert answer.status == 201
             process.terminate()
             out, err = await process.communicate()
     assert {orjson.loads(line)["event"] for line in out.splitlines()} >= {"request"}
@@ -77,17 +82,17 @@ async def test_the_printed_curl_reproduces_the_founding_document() -> None:
 async def test_settings_reach_the_sandbox(tmp_path: Path) -> None:
     state = tmp_path / "state.sqlite"
     hook = ("--webhook-secret", "s3cret", "--webhook-url", "http://127.0.0.1:9/hook")
-    async with _served("--state-file", str(state), "--fault", "get:404:count=1", *hook) as served:
-        assert served["webhookSecret"] == "s3cret"
-        assert served["webhookUrl"] == "http://127.0.0.1:9/hook"
-        async with DeliveryClient(served["apiKey"], base_url=served["baseUrl"]) as client:
+    async with _served("--state-file", str(state), "--fault", "get:404:count=1", *hook) as told:
+        assert told["webhookSecret"] == "s3cret"
+        assert told["webhookUrl"] == "http://127.0.0.1:9/hook"
+        async with DeliveryClient(told["apiKey"], base_url=told["baseUrl"]) as client:
             delivery_id = await _create(client)
             with pytest.raises(NotFoundError):
                 await client.get_delivery(delivery_id)
     assert state.exists()
     async with (
-        _served("--state-file", str(state)) as served,
-        DeliveryClient(served["apiKey"], base_url=served["baseUrl"]) as client,
+        _served("--state-file", str(state)) as told,
+        DeliveryClient(told["apiKey"], base_url=told["baseUrl"]) as client,
     ):
         assert (await client.get_delivery(delivery_id)).external_order_id == "order-742"
 
@@ -97,47 +102,76 @@ async def test_at_speed_0_time_moves_by_hand_and_deliveries_with_it_unless_they_
     manual: tuple[str, ...], status: str
 ) -> None:
     async with (
-        _served("--speed", "0", *manual) as served,
-        DeliveryClient(served["apiKey"], base_url=served["baseUrl"]) as client,
+        _served("--speed", "0", *manual) as told,
+        DeliveryClient(told["apiKey"], base_url=told["baseUrl"]) as client,
     ):
         delivery_id = await _create(client)
         async with (
             aiohttp.ClientSession() as session,
-            session.post(f"{served['controlUrl']}time/advance", json={"seconds": 86400}) as response,
+            session.post(f"{told['controlUrl']}time/advance", json={"seconds": 86400}) as answer,
         ):
-            assert (await response.json())["now"] == "2024-06-12T08:10:54Z"
+            assert (await answer.json())["now"] == "2024-06-12T08:10:54Z"
         assert (await client.get_delivery(delivery_id)).status == status
-
-
-async def test_ids_follow_from_the_seed() -> None:
-    ids: list[str] = []
-    for seed in ("7", "7", "8"):
-        async with (
-            _served("--seed", seed) as served,
-            DeliveryClient(served["apiKey"], base_url=served["baseUrl"]) as client,
-        ):
-            ids.append(await _create(client))
-    assert ids[0] == ids[1] != ids[2]
 
 
 @pytest.mark.parametrize("as_json", [True, False])
 def test_a_signal_in_this_process_ends_it_and_its_handlers(monkeypatch: pytest.MonkeyPatch, *, as_json: bool) -> None:
     """As with the processes above, where coverage can see it."""
     before = signal.getsignal(signal.SIGTERM)
-    reading, writing = os.pipe()
-    with open(reading) as served, ThreadPoolExecutor() as threads, open(writing, "w") as output:  # noqa: PTH123 - a pipe
-        monkeypatch.setattr(sys, "stdout", output)
-
-        def stop_once_it_serves() -> str:
-            line = served.readline()
-            if line:  # none comes if it ended before it served
-                os.kill(os.getpid(), signal.SIGTERM)
-            return line
-
-        stopping = threads.submit(stop_once_it_serves)
-        assert main(["sandbox", "serve", "--port", "0", *(["--json"] if as_json else [])]) == 0
-        assert ("baseUrl" in stopping.result()) is as_json
+    code, line = _serve_here(monkeypatch, lambda first, _: first, *(["--json"] if as_json else []))
+    assert (code, b"baseUrl" in line) == (0, as_json)
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+@pytest.mark.parametrize(
+    ("speed", "said"),
+    [("1", "remembered for 24 hours of its time\n"), ("600", "24 hours of its time: 144 s here, after which")],
+)
+def test_the_start_says_how_long_keys_live(monkeypatch: pytest.MonkeyPatch, speed: str, said: str) -> None:
+    def read(_: bytes, output: BinaryIO) -> str:
+        return next(line.decode() for line in output if line.startswith(b"  keys"))
+
+    assert said in _serve_here(monkeypatch, read, "--speed", speed)[1]
+
+
+BODY = (b"x" * 999 + b"\n") * 900
+"""Two of them fill what is kept for a slow reader."""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "lines", "said"),
+    [
+        ((), 2 * 901, b"(2 lines were dropped: nobody read them)\n"),
+        (("--json",), 2, b'{"event":"dropped","lines":2}\n'),
+    ],
+    ids=["text", "json"],
+)
+def test_lines_that_nobody_reads_are_dropped_and_counted(
+    monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], lines: int, said: bytes
+) -> None:
+    def read_late(first: bytes, output: BinaryIO) -> bytes:
+        url = _base_url(first, output)
+        for _ in range(4):
+            _post(url, BODY)
+        kept = [output.readline() for _ in range(lines)]
+        assert b"POST" in kept[0]
+        _post(url, b"{}")
+        return output.readline()
+
+    assert _serve_here(monkeypatch, read_late, "--verbose", *arguments) == (0, said)
+
+
+def test_it_ends_though_its_output_is_not_read(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for module in ("app", "sandbox.serve"):
+        monkeypatch.setattr(f"kaspi_delivery_async.cli.{module}.PATIENCE", 0.05)
+
+    def never_read(first: bytes, output: BinaryIO) -> None:
+        _post(_base_url(first, output), BODY)
+
+    assert _serve_here(monkeypatch, never_read, "--json", "--verbose")[0] == 128 + signal.SIGTERM
+    assert "standard output is not being read" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -165,6 +199,40 @@ def test_a_port_that_is_taken(capsys: pytest.CaptureFixture[str]) -> None:
     assert "choose another --port" in err
 
 
+def _serve_here(monkeypatch: pytest.MonkeyPatch, use: Callable[[bytes, BinaryIO], T], *arguments: str) -> tuple[int, T]:
+    """Serve in this process, where coverage sees it; a thread uses the first line and the rest, then sends SIGTERM."""
+    reading, writing = os.pipe()
+    with open(writing, "w") as output, ThreadPoolExecutor() as threads, open(reading, "rb") as told:  # noqa: PTH123 - a pipe
+        monkeypatch.setattr(sys, "stdout", output)
+
+        def use_and_stop() -> T:
+            first = told.readline()
+            assert first, "it ended before it served"
+            try:
+                return use(first, told)
+            finally:
+                os.kill(os.getpid(), signal.SIGTERM)
+
+        using = threads.submit(use_and_stop)
+        code = main(["sandbox", "serve", "--port", "0", *arguments])
+        monkeypatch.undo()
+        return code, using.result()
+
+
+def _base_url(first: bytes, output: BinaryIO) -> str:
+    """Read the base URL of the start's lines, up to the last of them."""
+    if first.startswith(b"{"):
+        return str(orjson.loads(first)["baseUrl"])
+    lines = list(itertools.takewhile(lambda line: not line.startswith(b"kaspi-delivery sandbox clock"), output))
+    output.readline()  # the empty line at the end
+    return next(line.split()[-1].decode() for line in lines if line.startswith(b"  base URL"))
+
+
+def _post(base_url: str, body: bytes) -> None:
+    with pytest.raises(urllib.error.HTTPError, match="401"):
+        urllib.request.urlopen(f"{base_url}/v1/deliveries", body)
+
+
 @asynccontextmanager
 async def _served(*arguments: str) -> AsyncGenerator[dict[str, Any]]:
     async with started("sandbox", "serve", "--port", "0", "--json", "--quiet", *arguments) as process:
@@ -182,7 +250,7 @@ async def _output(*command: str) -> bytes:
     return (await process.communicate())[0]
 
 
-def _parts(response: bytes) -> tuple[int, str, str]:
+def _parts(answer: bytes) -> tuple[int, str, str]:
     """Split what `curl -i` printed into status, headers and body."""
-    head, _, body = response.decode().partition("\r\n\r\n")
+    head, _, body = answer.decode().partition("\r\n\r\n")
     return int(head.split()[1]), head, body

@@ -144,6 +144,15 @@ async def test_a_test_event_is_really_sent() -> None:
     assert received.headers["X-Kaspi-Signature"] == signature(received, "sandbox-secret")
 
 
+async def test_the_newest_test_events_can_be_sent_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kaspi_delivery_async.sandbox.deliveries.service._TEST_EVENTS_KEPT", 2)
+    async with Receiver() as receiver, Sandbox() as sandbox, Caller(sandbox) as call:
+        body = {"url": receiver.url, "type": "delivery.created"}
+        ids = [(await call("POST", "/v1/webhooks/test", json=body)).json["eventId"] for _ in range(3)]
+        again = [await call.control("POST", f"/events/{event_id}/resend") for event_id in ids]
+    assert [reply.status for reply in again] == [404, 202, 202]
+
+
 async def test_a_test_event_for_elsewhere_is_queued_but_never_leaves_this_machine(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
