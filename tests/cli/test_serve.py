@@ -8,6 +8,7 @@ import shutil
 import signal
 import socket
 import sys
+import threading
 import urllib.error
 import urllib.request
 from asyncio.subprocess import PIPE
@@ -131,7 +132,7 @@ def test_the_start_says_how_long_keys_live(monkeypatch: pytest.MonkeyPatch, spee
     def read(_: bytes, output: BinaryIO) -> str:
         return next(line.decode() for line in output if line.startswith(b"  keys"))
 
-    assert said in _serve_here(monkeypatch, read, "--speed", speed)[1]
+    assert said in _serve_here(monkeypatch, read, "--speed", speed, "--start", "2026-01-01T00:00:00Z")[1]
 
 
 BODY = (b"x" * 999 + b"\n") * 900
@@ -202,21 +203,27 @@ def test_a_port_that_is_taken(capsys: pytest.CaptureFixture[str]) -> None:
 def _serve_here(monkeypatch: pytest.MonkeyPatch, use: Callable[[bytes, BinaryIO], T], *arguments: str) -> tuple[int, T]:
     """Serve in this process, where coverage sees it; a thread uses the first line and the rest, then sends SIGTERM."""
     reading, writing = os.pipe()
-    with open(writing, "w") as output, ThreadPoolExecutor() as threads, open(reading, "rb") as told:  # noqa: PTH123 - a pipe
-        monkeypatch.setattr(sys, "stdout", output)
+    with open(writing, "w") as output:  # noqa: PTH123 - a pipe
+        with ThreadPoolExecutor() as threads, open(reading, "rb") as told:  # noqa: PTH123 - a pipe
+            monkeypatch.setattr(sys, "stdout", output)
 
-        def use_and_stop() -> T:
-            first = told.readline()
-            assert first, "it ended before it served"
-            try:
-                return use(first, told)
-            finally:
-                os.kill(os.getpid(), signal.SIGTERM)
+            def use_and_stop() -> T:
+                first = told.readline()
+                assert first, "it ended before it served"
+                try:
+                    return use(first, told)
+                finally:
+                    os.kill(os.getpid(), signal.SIGTERM)
 
-        using = threads.submit(use_and_stop)
-        code = main(["sandbox", "serve", "--port", "0", *arguments])
-        monkeypatch.undo()
-        return code, using.result()
+            using = threads.submit(use_and_stop)
+            code = main(["sandbox", "serve", "--port", "0", *arguments])
+            monkeypatch.undo()
+        # A command that gives its output up leaves a thread that writes until the reader has gone, as it has now. Were
+        # the file closed before, the thread could write into whatever gets its number next.
+        for thread in threading.enumerate():
+            if thread.name == "kaspi-delivery-output":
+                thread.join()
+    return code, using.result()
 
 
 def _base_url(first: bytes, output: BinaryIO) -> str:
