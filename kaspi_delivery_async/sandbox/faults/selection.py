@@ -196,7 +196,9 @@ class Faults:
     @property
     def are_aimed_at_orders(self) -> bool:
         """Whether one of them has to know the order of a request."""
-        return any(each.fault.order is not None for each in (*self._armed, *self._closed))
+        return any(one.fault.order is not None for one in self._armed) or any(
+            one.fault.order is not None for one in self._closed
+        )
 
     def __iter__(self) -> Iterator[Fault]:
         return iter([one.fault for one in self._armed])
