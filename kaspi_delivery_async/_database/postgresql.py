@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
@@ -150,8 +151,9 @@ class PostgresqlDatabase:
     def abandon(self) -> None:
         """Let go of the connections of an event loop that was closed."""
         for connection in self._connections:
-            # Its transport needs the loop to end: the socket is closed when it is collected.
-            connection.terminate()
+            # Its transport needs the loop to end, and says so: the socket is closed when it is collected.
+            with suppress(RuntimeError):
+                connection.terminate()
 
     async def _run(self, work: Callable[[Connection], T]) -> T:
         async with self._engine.connect() as connection:

@@ -75,6 +75,8 @@ class NewEvents:
         newest: int = connection.execute(statements.newest()).scalar_one()
         if self._newest is None:
             self._newest = newest
+        elif newest < self._newest:  # another file, or another database
+            self._newest = 0
         after = self._newest if newest == self._newest else max(0, self._newest - self._overlap)
         rows = [(number, body) for number, body in connection.execute(statements.newer(after=after, limit=PAGE))]
         self._newest = max([self._newest, *(number for number, _ in rows)])

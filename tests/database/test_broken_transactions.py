@@ -1,0 +1,87 @@
+"""Transactions whose connection breaks, whose server is slow or changes its mind, or whose disk is full."""
+
+import resource
+from urllib.parse import urlsplit, urlunsplit
+
+import pytest
+from sqlalchemy import Connection, text
+
+from kaspi_delivery_async import ConfigurationError, StorageError
+from kaspi_delivery_async._database import postgresql
+from kaspi_delivery_async._database.database import Database, Schema
+from tests.database.test_database import SCHEMA, add_number, count, metadata, write
+
+SCHEMA_THAT_ERASES = Schema(component="numbers", version=2, tables=metadata, erase_after=60.0)
+
+
+async def test_an_sqlite_connection_that_broke_is_replaced(file: str) -> None:
+    database = await Database.open(file, SCHEMA)
+
+    def break_it(connection: Connection) -> None:
+        driver = connection.connection.driver_connection
+        assert driver is not None
+        driver.close()
+        add_number(connection)
+
+    with pytest.raises(StorageError, match="closed"):
+        await database.write(break_it)
+    await write(database)
+
+    assert await count(database) == 1
+    await database.close()
+
+
+async def test_a_full_disk_keeps_no_sqlite_file_from_closing(file: str) -> None:
+    database = await Database.open(file, SCHEMA_THAT_ERASES)
+    await database.write(add_number)
+    _, hard = before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+    try:
+        await database.close()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+    again = await Database.open(file, SCHEMA)
+    assert await count(again) == 1
+    await again.close()
+
+
+async def test_a_transaction_on_postgresql_that_takes_too_long_is_a_storage_error(
+    postgresql_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = await Database.open(postgresql_url, SCHEMA)
+    monkeypatch.setattr(postgresql, "TRANSACTION_LIMIT", 0.1)
+    with pytest.raises(StorageError, match=r"did not respond within 0\.1 s"):
+        await database.write(lambda connection: connection.execute(text("SELECT pg_sleep(5)")))
+    await database.close()
+
+
+@pytest.mark.parametrize("state", ["40001", "40P01"])
+async def test_a_transaction_that_lost_to_another_is_run_once_more(postgresql_url: str, state: str) -> None:
+    database = await Database.open(postgresql_url, SCHEMA)
+    runs: list[int] = []
+
+    def lose_once(connection: Connection) -> None:
+        add_number(connection)
+        runs.append(1)
+        if len(runs) == 1:
+            connection.exec_driver_sql(f"DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '{state}'; END $$")
+
+    await database.write(lose_once)
+
+    assert (len(runs), await count(database)) == (2, 1)
+    await database.close()
+
+
+async def test_a_server_elsewhere_without_tls_is_sent_no_password(
+    postgresql_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PGSSLMODE", raising=False)
+    parts = urlsplit(postgresql_url)
+    # This machine, by an address that is not known to be its own.
+    elsewhere = urlunsplit(parts._replace(netloc=f"kaspi:hunter2@0.0.0.0:{parts.port}"))
+
+    with pytest.raises(ConfigurationError, match="does not offer TLS") as caught:
+        await Database.open(elsewhere, SCHEMA)
+
+    assert "hunter2" not in str(caught.value)

@@ -1,0 +1,217 @@
+"""A store's connections as they come and go: loops that end, forks, poolers, followers, cancelled closing."""
+
+import asyncio
+import contextlib
+import os
+import struct
+import subprocess
+import sys
+import time
+from collections.abc import AsyncGenerator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import pytest
+
+from kaspi_delivery_async import ConfigurationError, DeliveryWebhook, StatusHub, WebhookVerificationError
+from kaspi_delivery_async.webhooks import MemoryStore, WebhookInbox, WebhookVerifier
+from kaspi_delivery_async.webhooks.stores import new_events, postgresql_notify
+from kaspi_delivery_async.webhooks.stores.sql import SqlStore
+from tests.support.webhook_messages import SECRET, body, headers
+
+
+def new_inbox(store: Any, **settings: Any) -> WebhookInbox:
+    return WebhookInbox(WebhookVerifier([SECRET]), store=store, **settings)
+
+
+async def receive(inbox: WebhookInbox, event_id: str = "wh_1", **fields: Any) -> None:
+    raw = body(event_id, **fields)
+    await inbox.receive(raw, headers(raw, at=time.time()))
+
+
+@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
+def test_a_store_outlives_a_loop_that_was_closed_without_care(location: str) -> None:
+    store = SqlStore(location)
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(store.open())
+    loop.close()
+
+    async def use() -> int:
+        waiting = (await store.totals()).waiting
+        await store.close()
+        return waiting
+
+    assert asyncio.run(use()) == 0
+
+
+async def test_a_store_may_be_opened_after_a_fork_but_not_before(
+    location: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened, unopened = SqlStore(location), SqlStore(location)
+    await opened.open()
+    with monkeypatch.context() as forked:
+        forked.setattr(os, "getpid", lambda: -1)
+        with pytest.raises(ConfigurationError, match="forked"):
+            await opened.totals()
+        await opened.close()
+        assert (await unopened.totals()).waiting == 0
+        await unopened.close()
+    assert (await opened.totals()).waiting == 0
+    await opened.close()
+
+
+@pytest.mark.looptime
+async def test_closing_that_is_cancelled_leaves_no_handler_behind() -> None:
+    ended: list[str] = []
+
+    async def handle(event: DeliveryWebhook) -> None:
+        try:
+            await asyncio.sleep(3.0)
+        except asyncio.CancelledError:
+            ended.append(event.event_id)
+            if event.event_id == "stubborn":
+                await asyncio.sleep(3.0)
+            raise
+
+    inbox = new_inbox(MemoryStore(), handler=handle, handler_timeout=1.0)
+    await receive(inbox, "stubborn")
+    await asyncio.sleep(1.5)
+    await receive(inbox, "wh_2")
+    await asyncio.sleep(0.1)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.1):
+            await inbox.aclose(grace=60.0)
+    await asyncio.sleep(5.0)
+
+    assert ended == ["stubborn", "wh_2"]
+
+
+INTERRUPTED = """
+import asyncio
+from tests.webhooks.test_store_lifetimes import MemoryStore, new_inbox, receive
+
+async def handle(event):
+    raise KeyboardInterrupt
+
+async def main():
+    async with new_inbox(MemoryStore(), handler=handle) as inbox:
+        await receive(inbox)
+        await asyncio.sleep(60)
+
+try:
+    asyncio.run(main())
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+
+
+def test_ctrl_c_in_a_handler_ends_the_program() -> None:
+    root = Path(__file__).parents[2]
+    command = [sys.executable, "-W", "ignore", "-c", INTERRUPTED]
+    done = subprocess.run(command, cwd=root, timeout=60, check=False, capture_output=True, text=True)
+    assert done.stdout == "interrupted\n"
+
+
+async def next_event_of(hub: StatusHub, *, inbox: WebhookInbox, event_id: str = "last") -> str:
+    """Return the status that reaches the hub of one inbox after another one received it."""
+    with hub.listen("last") as queue:
+        await receive(inbox, event_id, delivery_id="last")
+        async with asyncio.timeout(20):
+            event = await queue.get()
+    assert event is not None
+    return str(event.status)
+
+
+async def test_a_hub_of_an_inbox_in_memory_learns_of_its_events() -> None:
+    hub = StatusHub()
+    async with new_inbox(MemoryStore(), hub=hub) as inbox:
+        await asyncio.sleep(0.01)
+        assert await next_event_of(hub, inbox=inbox) == "delivered"
+
+
+@pytest.fixture
+def looks_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(new_events.NewEvents.poll, "__defaults__", (0.02,))
+    monkeypatch.setattr(postgresql_notify, "CHECK", 0.02)
+
+
+@pytest.mark.usefixtures("looks_often")
+async def test_a_hub_learns_of_many_events_and_what_follows_an_unreadable_one(
+    location: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(new_events, "PAGE", 2)
+    hub = StatusHub()
+    async with new_inbox(location, hub=hub), new_inbox(location) as other:
+        await asyncio.sleep(0.3)
+        with pytest.raises(WebhookVerificationError):
+            await other.receive(b"{}", headers(b"{}", at=time.time()))
+        await asyncio.gather(*(receive(other, f"wh_{number}") for number in range(9)))
+        assert await next_event_of(hub, inbox=other) == "delivered"
+        await asyncio.sleep(0.1)
+
+
+@pytest.mark.usefixtures("looks_often")
+async def test_a_hub_learns_of_the_events_in_a_file_that_replaced_another(
+    file: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    hub = StatusHub()
+    async with new_inbox(file, hub=hub), new_inbox(file) as other:
+        for number in range(5):
+            await receive(other, f"wh_{number}")
+        await asyncio.sleep(0.1)
+        for name in Path(file).parent.glob("run.sqlite*"):
+            name.unlink()
+        while "trying again" not in caplog.text:
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.1)
+        async with new_inbox(file) as third:
+            assert await next_event_of(hub, inbox=third) == "delivered"
+        with contextlib.suppress(Exception):
+            await other.totals()
+
+
+@contextlib.asynccontextmanager
+async def pooled(url: str) -> AsyncGenerator[str]:
+    """Return the URL of something before PostgreSQL that makes up the process ids, as poolers do."""
+    parts = urlsplit(url)
+    tasks: set[asyncio.Task[None]] = set()
+
+    async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, from_server: bool) -> None:
+        try:
+            while data := await reader.read(65536):
+                at = data.find(b"K" + struct.pack("!i", 12)) if from_server else -1
+                writer.write(data if at < 0 else data[: at + 5] + struct.pack("!i", 1) + data[at + 9 :])
+                from_server = from_server and at < 0
+        finally:
+            writer.close()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        to, back = await asyncio.open_connection(parts.hostname, parts.port)
+        tasks.add(asyncio.create_task(pump(reader, back, from_server=False)))
+        tasks.add(asyncio.create_task(pump(to, writer, from_server=True)))
+
+    proxy = await asyncio.start_server(serve, "127.0.0.1", 0)
+    port = proxy.sockets[0].getsockname()[1]
+    try:
+        yield urlunsplit(parts._replace(netloc=f"{parts.username}@127.0.0.1:{port}"))
+    finally:
+        proxy.close()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@pytest.mark.usefixtures("looks_often")
+@pytest.mark.parametrize("setting", ["pgbouncer=true", "statement_cache_size=10"])
+async def test_a_hub_learns_of_events_behind_a_pooler(
+    postgresql_url: str, setting: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    hub = StatusHub()
+    async with (
+        pooled(postgresql_url) as url,
+        new_inbox(f"{url}?{setting}", hub=hub),
+        new_inbox(f"{url}?{setting}") as other,
+    ):
+        while "hides notifications" not in caplog.text:
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.1)
+        assert await next_event_of(hub, inbox=other) == "delivered"
