@@ -142,8 +142,7 @@ async def _stop(name: str) -> None:
     tasks = [task for task in asyncio.all_tasks() if task.get_name() == name]
     for task in tasks:
         task.cancel()
-    if tasks:
-        await asyncio.wait(tasks)
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _distributed() -> Any:

@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from kaspi_delivery_async import DeliveryClient, StorageError
-from kaspi_delivery_async.bulk import Journal, Line, OrderState
+from kaspi_delivery_async.bulk import Journal, Line, OrderState, runner
 from kaspi_delivery_async.bulk.decisions import OrderUpdate, put_back
 from kaspi_delivery_async.bulk.journal.claims import Claims, Send
+from kaspi_delivery_async.bulk.journal.journal import finished
 from kaspi_delivery_async.bulk.order import prepare
 from kaspi_delivery_async.sandbox import Sandbox
 from tests.support.bulk_runs import counts, entries, made, once, orders, run, states, until
@@ -115,3 +116,90 @@ async def test_a_lease_that_cannot_be_renewed_or_given_back_is_logged(
         await until(lambda: "could not be renewed" in caplog.text)
         await session.close()
         assert "could not be given back" in caplog.text
+
+
+async def test_an_order_whose_claimant_was_cancelled_meanwhile_is_given_back(location: str) -> None:
+    order = prepare(Line(place="order 1", order=orders(1)[0]))
+    async with Journal(location) as journal:
+        session = await journal.begin("here")
+        claiming = asyncio.create_task(session.claim(order))
+        await asyncio.sleep(0)
+        claiming.cancel()
+        await asyncio.wait([claiming])
+        await session.close()
+        assert await counts(journal) == {"pending": 1}
+
+
+async def test_an_order_that_is_done_is_not_touched_by_a_claimant_that_was_cancelled(
+    location: str, client: DeliveryClient, sandbox: Sandbox
+) -> None:
+    async with Journal(location) as journal:
+        await run(client, orders(1), journal)
+        session = await journal.begin(sandbox.base_url.split("/")[2])
+        claiming = asyncio.create_task(session.claim(prepare(Line(place="order 1", order=orders(1)[0]))))
+        await asyncio.sleep(0)
+        claiming.cancel()
+        await asyncio.wait([claiming])
+        await session.close()
+        assert await counts(journal) == {"created": 1}
+
+
+async def test_an_order_that_another_run_keeps_sending_is_left_to_it(
+    location: str, client: DeliveryClient, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner, "LONGEST_WAIT", 0.3)
+    async with Journal(location) as one, Journal(location) as other:
+        session = await one.begin(sandbox.base_url.split("/")[2])
+        assert isinstance(await session.claim(prepare(Line(place="order 1", order=orders(1)[0]))), Send)
+        (result,) = await run(client, orders(1), other)
+        assert (result.state, result.error_type) == (OrderState.SENT, "InFlight")
+        await session.close()
+    assert sandbox.requests.total == 0
+
+
+async def test_an_order_of_a_cancelled_run_that_never_left_is_given_back(location: str, sandbox: Sandbox) -> None:
+    asked = asyncio.Event()
+
+    async def no_key_yet() -> str:
+        asked.set()
+        await asyncio.Event().wait()
+        return "never"
+
+    async with DeliveryClient(no_key_yet, base_url=sandbox.base_url) as client, Journal(location) as journal:
+        running = asyncio.create_task(run(client, orders(1), journal))
+        await asked.wait()
+        for _ in range(2):  # the first lets the calls in flight end, the second does not
+            running.cancel()
+            await asyncio.sleep(0)
+        await asyncio.wait([running])
+        assert await counts(journal) == {"pending": 1}
+
+
+@pytest.mark.parametrize("ends_well", [True, False])
+async def test_what_has_to_end_is_waited_for_however_often_the_waiting_is_cancelled(*, ends_well: bool) -> None:
+    cancellations: list[str] = []
+    may_end = asyncio.Event()
+
+    async def end() -> None:
+        await may_end.wait()
+        if not ends_well:
+            raise asyncio.CancelledError
+
+    task = asyncio.create_task(end())
+    waiting = asyncio.create_task(finished(task, on_cancelled=lambda: cancellations.append("cancelled")))
+    for _ in range(2):
+        await asyncio.sleep(0)
+        waiting.cancel()
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    may_end.set()
+    await asyncio.wait([waiting])
+    assert waiting.cancelled()
+    assert cancellations
+
+
+async def test_claims_that_could_not_be_opened_can_be_closed(location: str) -> None:
+    async with Journal(location) as journal:
+        session = Claims(journal._database, run_id=None, account=None, lease=1.0, clock=None)
+        await session.close()
+        assert await counts(journal) == {}

@@ -21,6 +21,7 @@ pytestmark = pytest.mark.filterwarnings("default")
 """Dask and its web server warn of matters of their own."""
 
 RATE = 100.0
+ORDERS = 300
 
 
 def most_in(seconds: float, requests: list[RecordedRequest]) -> int:
@@ -35,31 +36,31 @@ def most_in(seconds: float, requests: list[RecordedRequest]) -> int:
 
 
 async def test_a_killed_worker_costs_nothing_and_the_rate_is_kept(
-    location: str, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+    file: str, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Three processes, responses lost, one process killed in the middle of a chunk."""
+    """Two processes, responses lost, one process killed in the middle of a chunk."""
     monkeypatch.setenv("KASPI_API_KEY", sandbox.api_key)
     sandbox.faults.add("create:commit-then-drop:0.05")
 
     async def kill_one(executor: DaskExecutor) -> None:
         workers = await executor._client.run(os.getpid)
-        await until(lambda: sandbox.requests.total >= 150)
+        await until(lambda: sandbox.requests.total >= ORDERS // 4)
         os.kill(next(iter(workers.values())), signal.SIGKILL)
 
-    async with DaskExecutor(processes=3) as executor:
-        assert executor.workers == 3
+    async with DaskExecutor(processes=2) as executor:
+        assert executor.workers == 2
         killing = asyncio.create_task(kill_one(executor))
         results = [
             result
             async for result in create_deliveries_on(
-                executor, orders(600), base_url=sandbox.base_url, journal=location, rate=RATE, chunk_size=60
+                executor, orders(ORDERS), base_url=sandbox.base_url, journal=file, rate=RATE, chunk_size=30
             )
         ]
         await killing
-    assert states(results) == {"created": 600}
-    assert made(sandbox) == once(600)
-    async with Journal(location) as journal:
-        assert await counts(journal) == {"created": 600}
+    assert states(results) == {"created": ORDERS}
+    assert made(sandbox) == once(ORDERS)
+    async with Journal(file) as journal:
+        assert await counts(journal) == {"created": ORDERS}
     window = 2.0
     assert most_in(window, list(sandbox.requests)) <= 1.05 * RATE * window
 
@@ -117,7 +118,7 @@ async def test_a_pause_on_a_worker_is_reported_where_the_run_was_started(
         running.cancel()
         with pytest.raises(asyncio.CancelledError):
             await running
-    assert 3600 <= paused.seconds < 4000
+    assert paused.seconds == pytest.approx(3600, abs=60)
     assert isinstance(paused.cause, RateLimitedError)
 
 

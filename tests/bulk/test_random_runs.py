@@ -16,8 +16,8 @@ from kaspi_delivery_async.bulk.runner import CALLS
 from tests.support.bulk_runs import entries, orders
 from tests.support.raw_server import Exchange, RawServer
 
-SUITE = range(100)
-LONG = range(100, 2100)
+SUITE = range(40)
+LONG = range(40, 2040)
 TOTAL = 3.0
 LONGEST_RETRY_AFTER = 300
 TROUBLE = (200, 302, 400, 401, 403, 404, 405, 408, 409, 415, 418, 421, 423, 425, 429, 429, 499, 500, 502, 503, 503, 504)

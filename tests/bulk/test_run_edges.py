@@ -14,6 +14,7 @@ from kaspi_delivery_async import (
     DeadlineExceededError,
     DeliveryClient,
     DeliveryRequest,
+    InvalidRequestError,
     RateLimitedError,
     RetryPolicy,
     StorageError,
@@ -377,6 +378,9 @@ class Here:
         return await run_chunk(job, chunk, on_pause=on_pause)
 
 
+UNREADABLE = Line(place="orders.csv, line 2", order=InvalidRequestError("$.externalOrderId", "is missing"))
+
+
 @pytest.mark.parametrize("workers", [1])
 async def test_what_was_made_before_a_chunk_failed_is_reported(
     location: str, monkeypatch: pytest.MonkeyPatch, workers: int
@@ -385,9 +389,14 @@ async def test_what_was_made_before_a_chunk_failed_is_reported(
     results: list[Result] = []
     async with RawServer([*[respond(201)] * 5, respond(401)]) as server:
         spread = create_deliveries_on(
-            Here(workers), orders(20), base_url=server.base_url, journal=location, chunk_size=10, concurrency=1
+            Here(workers),
+            [UNREADABLE, *orders(20)],
+            base_url=server.base_url,
+            journal=location,
+            chunk_size=10,
+            concurrency=1,
         )
         with pytest.raises(ApiError, match="401"):
             await collected(spread, results)
-    assert states(results) == {"created": 5}
-    assert len({result.place for result in results}) == 5
+    assert states(results) == {"created": 5, "failed": 1}
+    assert len({result.place for result in results}) == 6

@@ -88,3 +88,16 @@ async def test_a_flush_waits_for_the_write_in_progress() -> None:
 
     assert asyncio.get_running_loop().time() == 1
     await task
+
+
+@pytest.mark.looptime
+async def test_a_result_that_nobody_waits_for_any_more_is_handed_back() -> None:
+    handed_back: list[tuple[int, int]] = []
+    disk = Disk()
+    commit = GroupCommit(disk.write, on_abandoned=lambda number, result: handed_back.append((number, result)))
+    submitted = asyncio.create_task(commit.submit(1))
+    await asyncio.sleep(0.5)
+    submitted.cancel()
+    await asyncio.sleep(1)
+
+    assert handed_back == [(1, 10)]
