@@ -23,7 +23,7 @@ class OutputError(Exception):
 
     def __init__(self, reason: OSError) -> None:
         super().__init__(reason.strerror)
-        self.is_unread = isinstance(reason, BrokenPipeError)
+        self.is_unread: bool = isinstance(reason, BrokenPipeError)
         """Whether the reader has gone."""
 
 
@@ -34,9 +34,9 @@ class BackgroundWriter(io.RawIOBase):
         """Write to ``raw``, which stays open."""
         self._raw = raw
         self._chunks: deque[bytes] = deque()
-        self.taken = 0
+        self.taken: int = 0
         """Bytes that were to be written so far."""
-        self.written = 0
+        self.written: int = 0
         """Bytes that were written."""
         self._changed = threading.Condition()
         self._error: OSError | None = None
@@ -148,7 +148,7 @@ class BackgroundText(io.TextIOWrapper):
         write_through: bool = False,
     ) -> None:
         """Write to ``raw``, which stays open."""
-        self.writer = BackgroundWriter(raw)
+        self.writer: BackgroundWriter = BackgroundWriter(raw)
         super().__init__(
             io.BufferedWriter(self.writer),
             encoding=encoding,

@@ -70,7 +70,7 @@ class DeliveryService:
         self._created = 0
         self._test_count = 0
         self._test_events: OrderedDict[str, Event] = OrderedDict()
-        self.deliveries = Deliveries(self._records)
+        self.deliveries: Deliveries = Deliveries(self._records)
 
     def restore(self, saved: SavedState) -> None:
         """Go on from what was kept."""

@@ -96,7 +96,7 @@ class FaultEffects:
     def __init__(self, *, wall: Callable[[], float]) -> None:
         """``wall`` returns the client's time of day in Unix seconds."""
         self._wall = wall
-        self.era = Era()
+        self.era: Era = Era()
 
     def stop(self) -> None:
         """End all waits; requests that were delayed are handled now."""
