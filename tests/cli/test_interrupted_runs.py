@@ -38,7 +38,8 @@ async def interrupt(sandbox: Sandbox, folder: Path, moment: random.Random) -> No
             process.send_signal(signal.SIGINT)
         out, err = await process.communicate()
     assert b"Traceback" not in err
-    assert process.returncode in {0, 130}
+    # One that comes when all is reported and Python shuts down ends the process by itself; shells say 130 then, too.
+    assert process.returncode in {0, 130, -signal.SIGINT}
     events = [json.loads(line) for line in out.splitlines()]
     made = {record.external_order_id: record.delivery_id for record in sandbox.deliveries.values()}
     lines = {event["orderId"]: event["deliveryId"] for event in events if event["event"] == "result"}
