@@ -37,7 +37,7 @@ class _Loops:
 
     seen: set[asyncio.AbstractEventLoop] = attrs.field(factory=set[asyncio.AbstractEventLoop])
 
-    def call_started(self, call: CallDetails) -> None:  # noqa: ARG002 - the protocol's
+    def call_started(self, call: CallDetails) -> None:  # the protocol's
         self.seen.add(asyncio.get_running_loop())
 
 

@@ -73,7 +73,7 @@ def next_wait(context: RetryContext, *, ceiling: float, draw: float) -> float | 
     return wait if fits else None
 
 
-class AttemptFailed(Exception):  # noqa: N818 - a signal between the engine and the loop below, not an error
+class AttemptFailed(Exception):  # a signal between the engine and the loop below, not an error
     """Carries a failed attempt through `backoff`, with the call it belongs to."""
 
     def __init__(self, context: RetryContext, call: Any) -> None:

@@ -43,8 +43,8 @@ def take_over(path: Path) -> None:
                 name.chmod(0o600)
 
 
-def file_identity(path: Path) -> object:
-    """Return the identity of the files at a path, which other files at the same path do not share."""
+def file_identity(path: Path) -> list[tuple[int, int] | None]:
+    """Return the identity of the file at a path and of its companions, which other files at the path do not share."""
     return [_device_and_inode(f"{path}{suffix}") for suffix in _COMPANIONS]
 
 

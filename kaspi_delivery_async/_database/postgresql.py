@@ -129,7 +129,7 @@ class PostgresqlDatabase:
                 "name one with the encoding UTF8"
             )
 
-    async def run(self, work: Callable[[Connection], T], *, writes: bool) -> T:  # noqa: ARG002 - SQLite's alone
+    async def run(self, work: Callable[[Connection], T], *, writes: bool) -> T:  # SQLite's alone
         """Run a transaction; a cancelled caller rolls it back."""
         try:
             return await self._run(work)

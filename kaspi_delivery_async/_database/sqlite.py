@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, Engine
 
 T = TypeVar("T")
 
@@ -66,7 +66,7 @@ class SqliteFile:
         self.is_lost = False
         """Whether the file that was opened is no longer the one at its path; then it stays unusable."""
         self._path = path
-        self._identity: object = None
+        self._identity: list[tuple[int, int] | None] | None = None
         self._reader = create_engine(
             "sqlite://",
             creator=self._connect,
@@ -101,12 +101,13 @@ class SqliteFile:
         try:
             if writes and self._erasure is None and self._erase_after is not None:
                 self._erasure = asyncio.get_running_loop().call_later(self._erase_after, self._erase)
-            return await asyncio.get_running_loop().run_in_executor(self._thread, self._run, work, writes)
+            engine = self._writer if writes else self._reader
+            return await asyncio.get_running_loop().run_in_executor(self._thread, self._run, work, engine)
         finally:
             self._turn.release()
 
-    def _run(self, work: Callable[[Connection], T], writes: bool) -> T:  # noqa: FBT001 - executors take no keywords
-        with (self._writer if writes else self._reader).begin() as connection:
+    def _run(self, work: Callable[[Connection], T], engine: Engine) -> T:
+        with engine.begin() as connection:
             self._check_file()
             result = work(connection)
         # Once more: what was committed to a file that has been deleted meanwhile is lost.
@@ -139,8 +140,9 @@ class SqliteFile:
         # Overwrite what is deleted: it holds phones and addresses. Not every build of SQLite does so by itself.
         connection.execute("PRAGMA secure_delete = ON")
         connection.execute("SELECT name FROM sqlite_master").fetchall()  # opens the log and the index of it, too
-        if self._identity is None:
-            self._identity = file_identity(self._path)
+        found = file_identity(self._path)
+        if self._identity is None or found[0] == self._identity[0]:
+            self._identity = found  # the log is a new one if the connection before it was the last to the file
         return connection
 
     def _check_file(self) -> None:
@@ -161,17 +163,17 @@ class SqliteFile:
     def _truncate_log(self) -> bool:
         """Move what is in the write-ahead log to the file, and empty it; return whether that was possible."""
         with self._reader.connect() as connection:
-            driver = connection.connection.driver_connection
-            assert driver is not None  # noqa: S101 - it is a connection just taken from the pool
-            driver.execute("PRAGMA busy_timeout = 0")
+            cursor = connection.connection.cursor()
+            cursor.execute("PRAGMA busy_timeout = 0")
             try:
-                busy: int
-                busy, _, _ = driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+                cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                [(busy, _, _)] = cursor.fetchall()
             except sqlite3.OperationalError:
                 return False
             finally:
-                driver.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT * 1000:.0f}")
-        return busy == 0
+                cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT * 1000:.0f}")
+                cursor.close()
+        return bool(busy == 0)
 
 
 def is_lasting(cause: BaseException | None) -> bool:

@@ -87,7 +87,7 @@ class TrackedBody(aiohttp.BytesPayload):
     async def write_with_length(
         self,
         writer: AbstractStreamWriter,
-        content_length: int | None,  # noqa: ARG002 - the whole of it
+        content_length: int | None,  # the whole of it
     ) -> None:
         if self.refusal is not None:
             raise self.refusal

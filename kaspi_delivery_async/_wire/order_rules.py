@@ -23,7 +23,7 @@ _ROUNDED = (
     "format the column as text and enter the phone again"
 )
 
-_scientific = re.compile(r"\s*[+-]?\d+([.,]\d*)?[eEеЕ][+-]?\d+\s*").fullmatch  # noqa: RUF001 - Cyrillic, typed by hand
+_scientific = re.compile(r"\s*[+-]?\d+([.,]\d*)?[eE\u0435\u0415][+-]?\d+\s*").fullmatch  # the last two: Cyrillic
 
 
 def order_problems(values: Mapping[str, Any]) -> tuple[Problem, ...]:

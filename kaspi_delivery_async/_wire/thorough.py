@@ -146,7 +146,7 @@ class Reading:
         return _Unreadable()
 
 
-class _Unreadable(Exception):  # noqa: N818 - it never leaves a `Reading`
+class _Unreadable(Exception):  # it never leaves a `Reading`
     """A value cannot be read; the reading has taken note of the reason."""
 
 

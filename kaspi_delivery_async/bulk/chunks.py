@@ -183,12 +183,12 @@ class _Spread:
 
     def _results(self, task: asyncio.Task[list[Result]]) -> list[Result]:
         chunk = self._in_flight.pop(task)
-        try:
+        failure = asyncio.CancelledError() if task.cancelled() else task.exception()
+        if failure is None:
             return task.result()
-        except BaseException as error:  # noqa: BLE001 - it is raised when what is in flight has ended
-            self.failure = self.failure or error
-            self.unreported.append(chunk)
-            return []
+        self.failure = self.failure or failure  # raised when what is in flight has ended
+        self.unreported.append(chunk)
+        return []
 
 
 async def _from_journal(job: Job, chunks: Iterable[Chunk]) -> AsyncIterator[Result]:

