@@ -4,7 +4,7 @@ import asyncio
 import signal
 import threading
 from collections.abc import Callable, Coroutine, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any, TypeVar
 
@@ -77,13 +77,24 @@ def _handling(handle: Callable[[int], None]) -> Generator[None]:
         yield  # only the main thread receives signals
         return
     loop = asyncio.get_running_loop()
-
-    def relay(number: int, _frame: FrameType | None) -> None:
-        loop.call_soon_threadsafe(handle, number)
-
-    before = {number: signal.signal(number, relay) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    for number in before:
+        _add_handler(loop, number, handle)
     try:
         yield
     finally:
         for number, handler in before.items():
+            with suppress(NotImplementedError):
+                loop.remove_signal_handler(number)
             signal.signal(number, handler)
+
+
+def _add_handler(loop: asyncio.AbstractEventLoop, number: int, handle: Callable[[int], None]) -> None:
+    def relay(number: int, _frame: FrameType | None) -> None:
+        loop.call_soon_threadsafe(handle, number)
+
+    try:
+        # It wakes the loop, whichever thread the signal reaches.
+        loop.add_signal_handler(number, handle, number)
+    except NotImplementedError:  # on Windows, where signals wake every loop
+        signal.signal(number, relay)
