@@ -120,7 +120,7 @@ def kill(session: nox.Session) -> None:
 def long(session: nox.Session) -> None:
     """Run the tests that take minutes."""
     install(session, "codegen", "examples", "test", compiled=True)
-    session.run("pytest", "-m", "long", *session.posargs)
+    session.run("pytest", "-m", "long", "--timeout=3600", *session.posargs)
 
 
 @nox.session(python=NEWEST, default=False)
