@@ -28,8 +28,11 @@ Handler = Callable[[DeliveryWebhook], Awaitable[object]]
 LEASE = 30.0
 """Seconds after which the events of a worker that was killed are taken up by another one."""
 
-RENEWAL = LEASE / 3
+RENEWAL = LEASE / 6
 """Seconds between renewals of the leases of events that are being handled."""
+
+CLEAN_UP = 5.0
+"""Seconds that a handler whose lease cannot be renewed has to end, from its cancellation to the lease's end."""
 
 POLL = 1.0
 """Seconds between looks into the store for events of other processes, and for retries that are due."""
@@ -63,8 +66,8 @@ class _Run:
     """One run of the handler."""
 
     lease: Lease
-    held_until: float
-    """When the lease ends, on the event loop's clock."""
+    loss: asyncio.TimerHandle | None = None
+    """Cancels the handler before the lease ends, unless it is renewed."""
     call: asyncio.Task[BaseException | None] | None = None
     """The handler's own task."""
     is_stuck: bool = False
@@ -76,6 +79,16 @@ class _Run:
         if self.call is not None and self.cancelled_by is None:
             self.cancelled_by = reason
             self.call.cancel()
+
+    def hold(self, until: float) -> None:
+        """Go on under a lease that ends at a time of the event loop."""
+        self.let_go()
+        lost = LeaseLostError("the store could not be reached in time to renew the lease")
+        self.loss = asyncio.get_running_loop().call_at(until - CLEAN_UP, self.cancel, lost)
+
+    def let_go(self) -> None:
+        if self.loss is not None:
+            self.loss.cancel()
 
 
 class Worker:
@@ -170,7 +183,7 @@ class Worker:
         free = self._concurrency - sum(not run.is_stuck for run, _ in self._runs.values())
         if free == 0:
             return
-        held_until = asyncio.get_running_loop().time() + LEASE
+        until = asyncio.get_running_loop().time() + LEASE
         leasing = self._store.lease(worker=self._name, seconds=LEASE, limit=free)
         # A store may lease them although nobody waits for it any more: then they must be given back.
         self._taking = asyncio.ensure_future(leasing)
@@ -180,37 +193,30 @@ class Worker:
             if lease.number in self._runs:
                 # Its lease had ended while it is being handled here: it goes on under the new one.
                 run, _ = self._runs[lease.number]
-                run.lease, run.held_until = lease, held_until
-                continue
-            run = _Run(lease=lease, held_until=held_until)
-            task = asyncio.create_task(self._handle(run))
-            self._runs[lease.number] = run, task
-            task.add_done_callback(partial(self._ended, lease.number))
+                run.lease = lease
+            else:
+                run = _Run(lease=lease)
+                task = asyncio.create_task(self._handle(run))
+                self._runs[lease.number] = run, task
+                task.add_done_callback(partial(self._ended, lease.number))
+            run.hold(until)
 
     async def _keep_leases(self) -> None:
         loop = asyncio.get_running_loop()
         pause = RENEWAL
         while True:
             await asyncio.sleep(pause)
-            began, pause = loop.time(), RENEWAL
-            self._cancel_lost(began)
-            runs = [run for run, _ in self._runs.values() if run.held_until > began]
+            runs, until, pause = {run for run, _ in self._runs.values()}, loop.time() + LEASE, RENEWAL
+            if not runs:
+                continue
             try:
-                if runs:
-                    await self._store.renew([run.lease for run in runs], seconds=LEASE)
+                await self._store.renew([run.lease for run in runs], seconds=LEASE)
             except Exception:
                 _logger.exception("leases could not be renewed; trying again in %g s", POLL)
                 pause = POLL
-                self._cancel_lost(loop.time())
             else:
-                for run in runs:
-                    run.held_until = began + LEASE
-
-    def _cancel_lost(self, now: float) -> None:
-        """Cancel what another worker may have taken up by now."""
-        for run, _ in self._runs.values():
-            if run.held_until <= now:
-                run.cancel(LeaseLostError(f"the store could not be reached for {LEASE:g} s to renew the lease"))
+                for run in runs.intersection(run for run, _ in self._runs.values()):
+                    run.hold(until)
 
     async def _pause(self) -> None:
         try:
@@ -220,7 +226,8 @@ class Worker:
             pass
 
     def _ended(self, number: int, _task: asyncio.Task[None]) -> None:
-        del self._runs[number]
+        run, _ = self._runs.pop(number)
+        run.let_go()
         self.wake()
 
     async def _handle(self, run: _Run) -> None:
