@@ -5,6 +5,7 @@ import os
 import uuid
 from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
@@ -18,6 +19,13 @@ def postgresql_url() -> Generator[str]:
     server = os.environ.get("KASPI_TEST_POSTGRES")
     if not server:
         pytest.skip("needs PostgreSQL: export KASPI_TEST_POSTGRES=$(.ci/postgres start /tmp/pg)")
+    with new_database(server) as url:
+        yield url
+
+
+@contextmanager
+def new_database(server: str) -> Generator[str]:
+    """Create an empty database on a server, and drop it in the end."""
     name = f"test_{uuid.uuid4().hex}"
     execute(server, f"CREATE DATABASE {name}")
     yield urlunsplit(urlsplit(server)._replace(path=f"/{name}"))
