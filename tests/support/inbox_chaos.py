@@ -8,7 +8,6 @@ Afterwards every event must have been handled, or be a dead letter, and never by
 
 import argparse
 import asyncio
-import multiprocessing
 import os
 import random
 import resource
@@ -19,9 +18,7 @@ import uuid
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import AsyncExitStack, closing, nullcontext
-from itertools import pairwise
 from pathlib import Path
-from typing import Any, Self
 from urllib.parse import urlsplit, urlunsplit
 
 import aiohttp
@@ -29,7 +26,7 @@ import attrs
 
 from kaspi_delivery_async.webhooks import DeadLetter, InboxTotals
 from kaspi_delivery_async.webhooks.stores.sql import SqlStore
-from tests.support import chaos_receiver
+from tests.support.chaos_receiver import Handling, Receiver
 from tests.support.faulty_proxy import FaultyProxy
 from tests.support.postgresql import execute, new_database
 from tests.support.webhook_messages import body, headers
@@ -39,86 +36,6 @@ SENDERS = 12
 
 CLOCK_STEP = 200.0
 """Seconds; what is further from the vendor's clock than 5 minutes is refused."""
-
-_processes = multiprocessing.get_context("forkserver")
-_processes.set_forkserver_preload([chaos_receiver.__name__])
-
-
-@attrs.define
-class Handling:
-    """The runs of the handler, read from what the processes wrote."""
-
-    spans: dict[str, list[tuple[float, float]]] = attrs.field(factory=dict)
-    succeeded: set[str] = attrs.field(factory=set)
-
-    def add(self, lines: Iterable[str], ended_at: float) -> None:
-        """Add what a process wrote before it ended; a run that has no end ended with it."""
-        running: dict[str, float] = {}
-        for line in lines:
-            sign, at, event_id = line.split()
-            if sign == "+":
-                assert event_id not in running, f"{event_id} was handled twice at a time by one process"
-                running[event_id] = float(at)
-            else:
-                self.spans.setdefault(event_id, []).append((running.pop(event_id), float(at)))
-            if sign == "=":
-                self.succeeded.add(event_id)
-        for event_id, at in running.items():
-            self.spans.setdefault(event_id, []).append((at, ended_at))
-
-    @property
-    def overlaps(self) -> list[str]:
-        """The events that were handled twice at a time."""
-        found: list[str] = []
-        for event_id, spans in self.spans.items():
-            spans.sort()
-            found += [event_id for (_, end), (begin, _) in pairwise(spans) if begin < end]
-        return found
-
-
-class Receiver:
-    """One of the processes, behind a proxy that outlives it."""
-
-    def __init__(self, store: str, *, seed: int, log_file: Path, handling: Handling) -> None:
-        self.http = FaultyProxy()
-        self.ahead: Any = _processes.Value("d", 0.0)
-        self.pid = 0
-        self._store = store
-        self._seed = seed
-        self._log_file = log_file
-        self._handling = handling
-
-    async def __aenter__(self) -> Self:
-        await self.http.__aenter__()
-        await self.start()
-        return self
-
-    async def __aexit__(self, *exception: object) -> None:
-        await self.kill()
-        await self.http.__aexit__(*exception)
-
-    async def start(self) -> None:
-        self._seed += 1
-        read, write = _processes.Pipe(duplex=False)
-        arguments = (self._store, self._seed, self.ahead, write, str(self._log_file))
-        self._process = _processes.Process(target=chaos_receiver.serve, args=arguments, daemon=True)
-        self._process.start()
-        assert self._process.pid is not None
-        self.pid = self._process.pid
-        write.close()
-        output = asyncio.StreamReader()
-        await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(output), read)
-        first = await output.readline()
-        self._output = asyncio.create_task(output.read())
-        self.http.target_port = int(first.split()[1])
-
-    async def kill(self) -> None:
-        self.http.target_port = 0
-        self._process.kill()
-        await asyncio.to_thread(self._process.join)
-        ended_at = time.monotonic()
-        self._handling.add((await self._output).decode().splitlines(), ended_at)
-        self._process.close()
 
 
 @attrs.define(kw_only=True)

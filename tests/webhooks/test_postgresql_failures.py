@@ -3,7 +3,6 @@
 import asyncio
 import time
 import uuid
-from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -11,6 +10,7 @@ import pytest
 
 from kaspi_delivery_async import ConfigurationError, StorageError
 from kaspi_delivery_async.webhooks import WebhookInbox, WebhookVerifier
+from tests.support.faulty_proxy import FaultyProxy
 from tests.support.postgresql import execute
 from tests.support.webhook_messages import SECRET, body, headers
 
@@ -59,38 +59,16 @@ async def test_two_inboxes_that_store_the_same_events_in_opposite_order_do_not_d
     await other.aclose()
 
 
-async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, is_silent: Callable[[], bool]) -> None:
-    try:
-        while data := await reader.read(65536):
-            if not is_silent():
-                writer.write(data)
-    finally:
-        writer.close()
-
-
 async def test_a_connection_that_has_gone_silent_is_replaced(postgresql_url: str) -> None:
-    parts = urlsplit(postgresql_url)
-    generation = 0
-    tasks: list[asyncio.Task[None]] = []
+    async with FaultyProxy(urlsplit(postgresql_url).port or 5432) as proxy:
+        inbox = new_inbox(proxy.url(postgresql_url))
+        await receive(inbox, "wh_1")
+        proxy.silence()
 
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        born = generation
-        to, back = await asyncio.open_connection(parts.hostname, parts.port)
-        tasks.append(asyncio.create_task(pump(reader, back, lambda: born < generation)))
-        tasks.append(asyncio.create_task(pump(to, writer, lambda: born < generation)))
+        async with asyncio.timeout(8):
+            await receive(inbox, "wh_2")
 
-    proxy = await asyncio.start_server(serve, "127.0.0.1", 0)
-    port = proxy.sockets[0].getsockname()[1]
-    inbox = new_inbox(urlunsplit(parts._replace(netloc=f"{parts.username}@127.0.0.1:{port}")))
-    await receive(inbox, "wh_1")
-    generation += 1
-
-    async with asyncio.timeout(8):
-        await receive(inbox, "wh_2")
-
-    await inbox.aclose()
-    proxy.close()
-    await asyncio.gather(*tasks, return_exceptions=True)
+        await inbox.aclose()
 
 
 async def test_another_default_isolation_changes_nothing(postgresql_url: str) -> None:

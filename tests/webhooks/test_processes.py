@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 import attrs
 import pytest
@@ -169,45 +168,6 @@ async def test_an_event_too_long_to_announce_is_found_at_the_next_check(
             await receive(receiving, delivery_id=delivery_id)
             async with asyncio.timeout(30):
                 assert (await queue.get()).status == "delivered"
-
-
-KEY_DATA = b"K\x00\x00\x00\x0c"
-"""What comes before the process id in PostgreSQL's greeting."""
-
-
-async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, pools: bool) -> None:
-    """Pass data on, as a pooler does, which makes up the process id that it greets its clients with."""
-    while data := await reader.read(65536):
-        before, mark, after = data.partition(KEY_DATA) if pools else (data, b"", b"")
-        writer.write(before + mark + (b"\x7f\x00\x00\x01" + after[4:] if mark else b""))
-    writer.close()
-
-
-async def test_behind_a_pooler_events_are_looked_for_and_no_hub_is_complete(
-    postgresql_url: str, caplog: pytest.LogCaptureFixture
-) -> None:
-    parts = urlsplit(postgresql_url)
-    tasks: list[asyncio.Task[None]] = []
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        from_server, to_server = await asyncio.open_connection(parts.hostname, parts.port)
-        tasks.append(asyncio.create_task(pass_on(reader, to_server, pools=False)))
-        tasks.append(asyncio.create_task(pass_on(from_server, writer, pools=True)))
-
-    pooler = await asyncio.start_server(serve, "127.0.0.1", 0)
-    port = pooler.sockets[0].getsockname()[1]
-    pooled_url = urlunsplit(parts._replace(netloc=f"{parts.username}@127.0.0.1:{port}"))
-    hub = StatusHub()
-    async with inbox_at(pooled_url, hub=hub), inbox_at(postgresql_url) as receiving:
-        await until_logged("a connection pooler hides notifications", caplog)
-        with hub.listen("dlv_1") as queue:
-            await receive(receiving)
-            async with asyncio.timeout(30):
-                assert (await queue.get()).status == "delivered"
-        assert not hub.complete
-
-    pooler.close()
-    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def test_a_server_that_cannot_be_reached_is_tried_again(
