@@ -1,6 +1,7 @@
 """A TCP proxy on loopback that cuts connections, or keeps them open and swallows what is sent over them."""
 
 import asyncio
+import math
 import socket
 import struct
 from collections.abc import Callable
@@ -25,7 +26,7 @@ class FaultyProxy:
         self._served: set[asyncio.Task[None]] = set()
         self._writers: list[asyncio.StreamWriter] = []
         self._born = 0
-        self._silent_before = 0
+        self._silent_before = 0.0
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
@@ -45,8 +46,12 @@ class FaultyProxy:
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
             writer.transport.abort()
 
-    def silence(self) -> None:
-        """Keep all connections open, and pass nothing on any more; new ones are served."""
+    def silence(self, *, new: bool = False) -> None:
+        """Keep all connections open, and pass nothing on any more; new ones are served, or silent too until `heal`."""
+        self._silent_before = math.inf if new else self._born
+
+    def heal(self) -> None:
+        """Serve new connections."""
         self._silent_before = self._born
 
     def url(self, direct: str) -> str:
