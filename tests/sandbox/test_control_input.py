@@ -1,11 +1,13 @@
 """What the control API takes by name and refuses by name, what it lists in pages, and what it changes."""
 
+import re
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
 from kaspi_delivery_async.sandbox import Clock, Sandbox
-from tests.support.described_api import Caller, Receiver, order, signature
+from tests.support.described_api import Caller, Receiver, control_description, order, signature
 
 
 @pytest.mark.parametrize(
@@ -39,6 +41,31 @@ async def test_what_does_not_exist_is_refused_by_name(method: str, path: str, bo
         assert (reply.status, reply.json["message"].startswith(named)) == (400, True), reply.json
         assert (len(sandbox.faults), sandbox.deliveries[delivery_id].status) == (0, "created")
         assert (sandbox.webhook_url, sandbox.webhook_secret, sandbox.api_key) == (None, "sandbox-secret", "sandbox-key")
+
+
+@pytest.mark.parametrize(
+    ("status", "query", "headers", "body"),
+    [
+        (400, "?unknown=1", {}, b""),
+        (403, "", {"Origin": "https://elsewhere.example"}, b""),
+        (413, "", {}, b" " * (1024 * 1024 + 1)),
+        (415, "", {"Content-Type": "text/plain"}, b"status=accepted"),
+        (421, "", {"Host": "elsewhere.example"}, b""),
+    ],
+    ids=["unknown parameter", "page of another site", "long body", "not JSON", "unknown host"],
+)
+async def test_what_any_operation_may_refuse_is_described_at_each(
+    status: int, query: str, headers: dict[str, str], body: bytes
+) -> None:
+    async def sent() -> AsyncIterator[bytes]:
+        yield body
+
+    async with Sandbox() as sandbox, Caller(sandbox) as call:
+        for template, operations in control_description().document["paths"].items():
+            path = re.sub("{.*}", "something", template) + query
+            for method in operations:
+                reply = await call.control(method.upper(), path, headers=headers, data=sent() if body else None)
+                assert reply.status == status
 
 
 @pytest.mark.parametrize("path", ["", "/"])
