@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import html
 import re
+import unicodedata
 from typing import TYPE_CHECKING
+
+from kaspi_delivery_async._wire.text import INVISIBLE
 
 if TYPE_CHECKING:
     from kaspi_delivery_async.order_files.columns import Column
@@ -24,7 +28,22 @@ _SPREADSHEET_ERROR = re.compile(
 _SCIENTIFIC = re.compile(r"[+-]?[0-9]+(?:[.,][0-9]+)?E[+-]?[0-9]+", re.IGNORECASE)
 _FEWEST_DIGITS = 3
 
-_LOST_LETTER = re.compile(r"\?[\u0400-\u04ff]")  # as in `?лем`: no word has a question mark before a letter
+_TEXT_FORMULA = re.compile(r'="([^"]*)"')  # as in `="000017"`, which keeps a spreadsheet from making a number of it
+_TEXT_MARK = re.compile(r"'(?=[+=@0-9-])")  # as in `'+7701…`, for the same purpose
+_ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
+_INVISIBLE = re.compile(f"[{INVISIBLE}]")
+
+
+def cleaned(cell: str) -> str:
+    """Return a cell without blanks around it, and without the marks of spreadsheets and web pages."""
+    text = cell.strip()
+    if text[:2] == '="' and (formula := _TEXT_FORMULA.fullmatch(text)):
+        text = formula[1].strip()
+    elif text[:1] == "'":
+        text = _TEXT_MARK.sub("", text, count=1) if _TEXT_MARK.match(text) else text
+    if "&" in text:
+        text = _ENTITY.sub(lambda entity: html.unescape(entity[0]), text).strip()
+    return text
 
 
 def cell_problem(text: str, column: Column, *, grouped_numbers: bool) -> str | None:
@@ -35,11 +54,8 @@ def cell_problem(text: str, column: Column, *, grouped_numbers: bool) -> str | N
         return f"is the spreadsheet error {text}; correct the formula or enter the value"
     if column.is_number:
         return _number_problem(text, grouped_numbers=grouped_numbers)
-    if column.path == "externalOrderId" and _SCIENTIFIC.fullmatch(text):
-        return (
-            "a spreadsheet has rounded it to a number such as 4,1E+11, so its digits are lost; format the column as "
-            "text and enter the id again"
-        )
+    if column.path == "externalOrderId":
+        return order_id_problem(text)
     if column.path.endswith(".phone") and not _SCIENTIFIC.fullmatch(text) and not _has_digits(text):
         return f"is no phone number: it has fewer than {_FEWEST_DIGITS} digits, or only zeros"
     return None
@@ -54,9 +70,20 @@ def cell_value(text: str, column: Column) -> str | int:
     return int(whole.translate(dict.fromkeys(map(ord, _BLANKS))))
 
 
-def has_lost_letter(text: str) -> bool:
-    """Whether a letter was replaced by a question mark, as Windows-1251 does with Kazakh ones."""
-    return _LOST_LETTER.search(text) is not None
+def order_id_problem(text: str) -> str | None:
+    """Return what is wrong with an order id, or None."""
+    if _SCIENTIFIC.fullmatch(text):
+        return (
+            "a spreadsheet has rounded it to a number such as 4,1E+11, so its digits are lost; format the column as "
+            "text and enter the id again"
+        )
+    if not text.isascii() and (found := _INVISIBLE.search(text)):
+        name = unicodedata.name(found[0], "a control character")
+        return (
+            f"has an invisible character (U+{ord(found[0]):04X} {name}) as its character {found.start() + 1}; delete "
+            "the id and type it again, or it could be a second courier for the order that it looks like"
+        )
+    return None
 
 
 def _number_problem(text: str, *, grouped_numbers: bool) -> str | None:

@@ -8,11 +8,14 @@ import attrs
 
 from kaspi_delivery_async.errors import InvalidRequestError
 from kaspi_delivery_async.models import DeliveryRequest
-from kaspi_delivery_async.order_files.text_lines import place
+from kaspi_delivery_async.order_files.tables.heading import column_name
+from kaspi_delivery_async.order_files.tables.rows import place
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
+
+    from kaspi_delivery_async.order_files.tables.heading import Heading
 
 
 @attrs.frozen(kw_only=True)
@@ -45,33 +48,41 @@ def _spelling(path: str) -> str:
 _BY_SPELLING = {_spelling(column.path): column for column in COLUMNS}
 
 
-@attrs.frozen(kw_only=True)
-class CsvFormat:
-    """The dialect of a CSV file."""
+def _named(columns: Mapping[str, str]) -> dict[str, str]:
+    return {column_name(name): path.strip() for name, path in columns.items()}
 
-    delimiter: str | None
-    """None takes the most frequent one of the header."""
-    columns: Mapping[str, str]
-    """Field paths by the file's own column names; an empty path ignores a column."""
+
+@attrs.frozen(kw_only=True)
+class ColumnNames:
+    """How a table without a mapping names its fields, and writes its numbers."""
+
+    by_name: Mapping[str, str] = attrs.field(converter=_named)
+    """Field paths by the table's own column names; an empty path ignores a column."""
     grouped_numbers: bool
     """Whether numbers may have blanks between groups of three digits, as in ``18 000``."""
 
 
-def column_name(text: str) -> str:
-    """Return the name of a column, in which any run of blanks and line breaks is one space."""
-    return " ".join(text.split())
+def field_of(name: str, names: ColumnNames) -> Column | None:
+    """Return the field that a column holds, or None."""
+    return field(names.by_name.get(name, name))
 
 
-def match_columns(names: Sequence[str], form: CsvFormat, path: Path) -> list[Column | None]:
-    """Return the field of each of the file's columns, or raise an error that names every problem."""
-    mapped = {column_name(name): field.strip() for name, field in form.columns.items()}
-    problems = [f"the file has no column {name!r} (named in the mapping)" for name in mapped if name not in names]
+def field(path: str) -> Column | None:
+    """Return the field of a path in any spelling, or None."""
+    return _BY_SPELLING.get(_spelling(path))
+
+
+def match_columns(heading: Heading, names: ColumnNames, path: Path) -> list[Column | None]:
+    """Return the field of each of the table's columns, or raise an error that names every problem."""
+    mapped = names.by_name
+    problems = [
+        f"the file has no column {name!r} (named in the mapping)" for name in mapped if name not in heading.names
+    ]
     columns: list[Column | None] = []
-    for number, name in enumerate(names, start=1):
-        field = mapped.get(name, name)
-        column = _BY_SPELLING.get(_spelling(field))
-        if column is None and field:
-            target = f", mapped to {field!r}," if name in mapped else ""
+    for number, name in enumerate(heading.names, start=1):
+        column = field_of(name, names)
+        if column is None and mapped.get(name, name):
+            target = f", mapped to {mapped[name]!r}," if name in mapped else ""
             problems.append(
                 f"column {number} ({name!r}){target} is no field of an order; map it to one, or ignore it by an empty "
                 "path"
@@ -83,5 +94,5 @@ def match_columns(names: Sequence[str], form: CsvFormat, path: Path) -> list[Col
     if missing:
         problems.append(f"missing columns: {', '.join(missing)}")
     if problems:
-        raise InvalidRequestError(place(path, 1), "; ".join(problems))
+        raise InvalidRequestError(place(path, heading.row), "; ".join(problems))
     return columns

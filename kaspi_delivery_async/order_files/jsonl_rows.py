@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from kaspi_delivery_async.errors import InvalidRequestError
 from kaspi_delivery_async.models import DeliveryRequest, checked_order, from_json
+from kaspi_delivery_async.order_files.cells import order_id_problem
 from kaspi_delivery_async.order_files.lines import Line
-from kaspi_delivery_async.order_files.text_lines import place
+from kaspi_delivery_async.order_files.tables.rows import place
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,9 +23,17 @@ def read_json_lines(lines: Iterator[str], path: Path) -> Iterator[Line]:
             where = place(path, number)
             order: DeliveryRequest | InvalidRequestError
             try:
-                order = checked_order(from_json(DeliveryRequest, text))
+                order = _order(text)
             except InvalidRequestError as error:
                 order = InvalidRequestError(where, str(error))
             yield Line(place=where, order=order)
     if number == 0:
         raise InvalidRequestError(path.name, "is empty; expected one order as JSON on each line")
+
+
+def _order(text: str) -> DeliveryRequest:
+    order = from_json(DeliveryRequest, text)
+    problem = order_id_problem(order.external_order_id)
+    if problem is not None:
+        raise InvalidRequestError("$.externalOrderId", problem)
+    return checked_order(order)

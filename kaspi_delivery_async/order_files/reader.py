@@ -8,21 +8,29 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
-from kaspi_delivery_async.errors import ConfigurationError
+from kaspi_delivery_async.errors import ConfigurationError, InvalidRequestError
 from kaspi_delivery_async.order_files.background import read_in_background
-from kaspi_delivery_async.order_files.columns import CsvFormat
-from kaspi_delivery_async.order_files.csv_rows import DELIMITERS, read_table
+from kaspi_delivery_async.order_files.columns import ColumnNames
+from kaspi_delivery_async.order_files.encodings import checked_encoding
 from kaspi_delivery_async.order_files.jsonl_rows import read_json_lines
 from kaspi_delivery_async.order_files.lines import Line
 from kaspi_delivery_async.order_files.look_alikes import refuse_look_alikes
-from kaspi_delivery_async.order_files.text_lines import checked_encoding, text_lines
+from kaspi_delivery_async.order_files.plain_rows import plain_heading, read_plain
+from kaspi_delivery_async.order_files.signatures import BEGINNING, is_workbook
+from kaspi_delivery_async.order_files.tables.csv_table import DELIMITERS, open_csv
+from kaspi_delivery_async.order_files.tables.workbook_table import opened_workbook
+from kaspi_delivery_async.order_files.text_lines import text_lines
 
-Format = Literal["csv", "jsonl"]
+Format = Literal["csv", "jsonl", "xlsx"]
 
 _FORMATS: Mapping[str, Format] = MappingProxyType({
     ".csv": "csv",
     ".tsv": "csv",
     ".txt": "csv",
+    ".xlsx": "xlsx",
+    ".xlsm": "xlsx",
+    ".xls": "xlsx",
+    ".ods": "xlsx",
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
 })  # fmt: skip
@@ -32,7 +40,7 @@ def read_orders(
     path: str | os.PathLike[str],
     *,
     format: Format | None = None,
-    encoding: str = "utf-8",
+    encoding: str | None = None,
     delimiter: str | None = None,
     columns: Mapping[str, str] = MappingProxyType({}),
     grouped_numbers: bool = False,
@@ -60,16 +68,16 @@ def read_orders(
     """
     file = Path(str.__str__(os.fspath(path)))  # a member of a `str` enumeration prints as its name
     kind = format or _FORMATS.get(file.suffix.lower())
-    if kind not in {"csv", "jsonl"}:
+    if kind not in {"csv", "jsonl", "xlsx"}:
         raise ConfigurationError(
-            f"format is {kind!r}; it must be 'csv' or 'jsonl'"
+            f"format is {kind!r}; it must be 'csv', 'jsonl' or 'xlsx'"
             if kind
-            else f"the format of {file.name} does not follow from its name; set it to 'csv' or 'jsonl' (format)"
+            else f"the format of {file.name} does not follow from its name; set it to 'csv', 'jsonl' or 'xlsx' (format)"
         )
     if delimiter is not None and (len(delimiter) != 1 or delimiter not in DELIMITERS):
         raise ConfigurationError(f"delimiter is {delimiter!r}; it must be a comma, a semicolon or a tab")
-    form = CsvFormat(delimiter=delimiter, columns=dict(columns), grouped_numbers=grouped_numbers)
-    return OrderFile(file, kind, checked_encoding(encoding), form)
+    names = ColumnNames(by_name=columns, grouped_numbers=grouped_numbers)
+    return OrderFile(file, kind, checked_encoding(encoding), delimiter, names)
 
 
 class OrderFile(Iterable[Line], AsyncIterable[Line]):
@@ -78,11 +86,14 @@ class OrderFile(Iterable[Line], AsyncIterable[Line]):
     position: int = 0
     """Number of bytes read in the current iteration."""
 
-    def __init__(self, path: Path, kind: Format, encoding: str, form: CsvFormat) -> None:
+    def __init__(
+        self, path: Path, kind: Format, encoding: str | None, delimiter: str | None, names: ColumnNames
+    ) -> None:
         self._path = path
         self._kind = kind
         self._encoding = encoding
-        self._form = form
+        self._delimiter = delimiter
+        self._names = names
 
     @property
     def size(self) -> int:
@@ -97,10 +108,30 @@ class OrderFile(Iterable[Line], AsyncIterable[Line]):
 
     def _read(self, before_read: Callable[[], None]) -> Iterator[Line]:
         self.position = 0
+        return refuse_look_alikes(self._lines(before_read))
+
+    def _lines(self, before_read: Callable[[], None]) -> Iterator[Line]:
+        missing = plain_heading(self._names)
+        if self._is_workbook():
+            with opened_workbook(self._path, missing, sheet=None, heading_row=None, on_bytes=self._count) as workbook:
+                yield from read_plain(workbook, self._path, self._names)
+            return
         lines = text_lines(self._path, self._encoding, on_bytes=self._count, before_read=before_read)
-        if self._kind == "csv":
-            return refuse_look_alikes(read_table(lines, self._path, self._form))
-        return refuse_look_alikes(read_json_lines(lines, self._path))
+        if self._kind != "jsonl":
+            table = open_csv(lines, self._path, missing, delimiter=self._delimiter)
+            yield from read_plain(table, self._path, self._names)
+        else:
+            yield from read_json_lines(lines, self._path)
+
+    def _is_workbook(self) -> bool:
+        """Look at the first bytes; those of a pipe stay where they are."""
+        if not self._path.is_file():
+            return False
+        try:
+            with self._path.open("rb") as file:
+                return is_workbook(file.read(BEGINNING), self._path)
+        except OSError as error:
+            raise InvalidRequestError(self._path.name, f"cannot be read: {error.strerror}") from None
 
     def _count(self, length: int) -> None:
         self.position += length

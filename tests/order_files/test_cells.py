@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from kaspi_delivery_async import DeliveryRequest, InvalidRequestError
 from kaspi_delivery_async.bulk import read_orders
-from kaspi_delivery_async.models import to_dict
+from kaspi_delivery_async.models import to_dict, to_json
 from kaspi_delivery_async.order_files.cells import cell_problem, cell_value
 from kaspi_delivery_async.order_files.columns import COLUMNS
 from tests.support.order_files import ROW, write_rows
@@ -135,3 +135,57 @@ def test_an_order_id_of_a_file_is_in_its_canonical_form(tmp_path: Path) -> None:
     rows = [{**ROW, "externalOrderId": order_id} for order_id in ("Зай-7/ё", unicodedata.normalize("NFD", "Зай-7/ё"))]
     orders = [line.order for line in read_orders(write_rows(tmp_path / "o.csv", rows))]
     assert orders[0] == orders[1]
+
+
+@pytest.mark.parametrize("mark", ["\u200b", "\u00ad", "\ufeff", "\u2060", "\u200e", "\u202e"])
+@pytest.mark.parametrize("form", ["csv", "jsonl"])
+def test_an_invisible_character_in_an_order_id_is_refused_with_its_name(tmp_path: Path, mark: str, form: str) -> None:
+    path = tmp_path / f"o.{form}"
+    if form == "csv":
+        write_rows(path, [{**ROW, "externalOrderId": "B-7"}, {**ROW, "externalOrderId": f"B-7{mark}"}])
+    else:
+        path.write_bytes(to_json(order("B-7")) + b"\n" + to_json(order("B-7")).replace(b"B-7", f"B-7{mark}".encode()))
+    first, second = read_orders(path)
+    assert isinstance(first.order, DeliveryRequest)
+    assert str(second.order).startswith(second.place)
+    assert f"(U+{ord(mark):04X} {unicodedata.name(mark)}) as its character 4" in str(second.order)
+
+
+@pytest.mark.parametrize(
+    ("cell", "text"),
+    [
+        ('="000017"', "000017"),
+        ('=" 17 "', "17"),
+        ("'+77010000009", "+77010000009"),
+        ("'050051", "050051"),
+        ("'s-Gravenhage", "'s-Gravenhage"),
+        ("\N{NO-BREAK SPACE}Abay\N{NO-BREAK SPACE}", "Abay"),
+        ("Серик &amp; Ко, &quot;Меркур&quot; &#8470;1", 'Серик & Ко, "Меркур" №1'),
+        ("AT&T; R&D", "AT&T; R&D"),
+        ("&unknown;", "&unknown;"),
+    ],
+)
+def test_the_marks_of_spreadsheets_and_web_pages_are_taken_off(tmp_path: Path, cell: str, text: str) -> None:
+    (line,) = read_orders(write_rows(tmp_path / "o.csv", [{**ROW, "dropoff.address": cell}]))
+    assert isinstance(line.order, DeliveryRequest)
+    assert line.order.dropoff.address == text
+
+
+def test_what_a_spreadsheet_leaves_out_at_the_end_of_a_row_is_empty(tmp_path: Path) -> None:
+    names = [*(name for name in ROW if name != "dropoff.notes"), "dropoff.notes"]
+    path = tmp_path / "o.csv"
+    short = ",".join(f'"{ROW[name]}"' for name in names[:-1])
+    path.write_text(f"{','.join(names)}\n{short}\n{short.rpartition(',')[0]}\n")
+    first, second = read_orders(path)
+    assert isinstance(first.order, DeliveryRequest)
+    assert first.order.dropoff.notes is None
+    assert "has 10 cells, and the header has 12" in str(second.order)
+
+
+@pytest.mark.parametrize("above", ["sep=;\n", "Отчёт, март 2025\n\n", ";;;\nВыгрузка;от 03.03.2025\n"])
+def test_the_heading_may_stand_below_other_rows(tmp_path: Path, above: str) -> None:
+    path = write_rows(tmp_path / "o.csv", [ROW], delimiter=";")
+    path.write_text(above + path.read_text())
+    (line,) = read_orders(path)
+    assert isinstance(line.order, DeliveryRequest)
+    assert line.place == f"o.csv, line {above.count(chr(10)) + 2}"

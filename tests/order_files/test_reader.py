@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from kaspi_delivery_async import ConfigurationError, DeliveryRequest, InvalidRequestError
 from kaspi_delivery_async.bulk import Line, read_orders
 from kaspi_delivery_async.models import from_dict, to_dict, to_json
+from kaspi_delivery_async.order_files.cells import cleaned
 from kaspi_delivery_async.order_files.lines import as_lines
 from kaspi_delivery_async.order_files.text_lines import LONGEST_LINE
 from tests.support.order_files import HEADER, ROW, write_orders, write_rows
@@ -231,14 +232,40 @@ def test_a_header_that_is_no_csv_is_refused(csv_file: Path) -> None:
 
 def test_a_wrong_encoding_is_named_with_its_line(csv_file: Path) -> None:
     write_rows(csv_file, [ROW, {**ROW, "dropoff.contact.name": "Айгерим"}], encoding="windows-1251")
-    text = refusal(csv_file)
+    text = refusal(csv_file, encoding="utf-8")
     assert text.startswith("orders.csv, line 3: is not utf-8 text (byte ")
     assert "windows-1251" in text
 
 
-def test_utf_16_is_recognised(csv_file: Path) -> None:
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "windows-1251"])
+def test_the_encoding_is_found(csv_file: Path, encoding: str) -> None:
+    write_rows(csv_file, [ROW, {**ROW, "dropoff.contact.name": "Айгерим №1"}], encoding=encoding)
+    first, second = read_orders(csv_file)
+    assert first.order == GOOD
+    assert isinstance(second.order, DeliveryRequest)
+    assert second.order.dropoff.contact.name == "Айгерим №1"
+    assert list(read_orders(csv_file, encoding=encoding)) == [first, second]
+
+
+@pytest.mark.parametrize(("text", "encoding"), [("Айгерим", "cp866"), ("Әлем", "kz1048")])
+def test_an_encoding_that_cannot_be_found_is_asked_for(csv_file: Path, text: str, encoding: str) -> None:
+    write_rows(csv_file, [ROW, {**ROW, "dropoff.contact.name": text}], encoding=encoding)
+    assert "line 3: its encoding cannot be found out" in refusal(csv_file)
+    found = list(read_orders(csv_file, encoding=encoding))[1].order
+    assert isinstance(found, DeliveryRequest)
+    assert found.dropoff.contact.name == text
+
+
+def test_text_that_is_utf_8_so_far_is_no_windows_1251(csv_file: Path) -> None:
+    write_rows(csv_file, [{**ROW, "dropoff.contact.name": "Әлия"}])
+    csv_file.write_bytes(csv_file.read_bytes() + "Айгерим".encode("windows-1251"))
+    assert refusal(csv_file).startswith("orders.csv, line 3: is not utf-8 text")
+
+
+def test_utf_16_that_breaks_off_is_refused(csv_file: Path) -> None:
     write_rows(csv_file, [ROW], encoding="utf-16")
-    assert refusal(csv_file) == "orders.csv: is UTF-16 text; save it as CSV UTF-8"
+    csv_file.write_bytes(csv_file.read_bytes()[:-1])
+    assert refusal(csv_file) == "orders.csv: is damaged UTF-16 text; save it as CSV UTF-8"
 
 
 def test_a_mark_that_contradicts_the_encoding_is_refused(csv_file: Path) -> None:
@@ -246,6 +273,9 @@ def test_a_mark_that_contradicts_the_encoding_is_refused(csv_file: Path) -> None
     write_rows(csv_file, [ROW], encoding="utf-8-sig")
     text = refusal(csv_file, encoding="windows-1251")
     assert text == "orders.csv: is UTF-8 text, as its first bytes show, not windows-1251"
+    write_rows(csv_file, [ROW], encoding="utf-16")
+    text = refusal(csv_file, encoding="windows-1251")
+    assert text == "orders.csv: is UTF-16 text, as its first bytes show, not windows-1251"
 
 
 def test_a_file_name_that_is_no_text_is_shown_as_far_as_it_can_be(tmp_path: Path) -> None:
@@ -272,11 +302,11 @@ def test_a_file_that_is_not_there_is_refused(csv_file: Path) -> None:
     ("options", "named"),
     [
         ({"encoding": "klingon"}, "encoding 'klingon' is unknown"),
-        ({"encoding": "utf-16"}, "encoding 'utf-16' is unknown or does not extend ASCII"),
+        ({"encoding": "utf-32"}, "encoding 'utf-32' is unknown or does not extend ASCII"),
         ({"encoding": "hex"}, "encoding 'hex' is unknown"),
         ({"delimiter": "|"}, "delimiter is '|'; it must be a comma"),
         ({"delimiter": ""}, "delimiter is ''; it must be a comma"),
-        ({"format": "xlsx"}, "format is 'xlsx'; it must be 'csv' or 'jsonl'"),
+        ({"format": "ods"}, "format is 'ods'; it must be 'csv', 'jsonl' or 'xlsx'"),
     ],
 )
 def test_an_invalid_setting_is_refused(csv_file: Path, options: Mapping[str, str], named: str) -> None:
@@ -293,7 +323,7 @@ def test_a_name_without_a_known_ending_needs_a_format(tmp_path: Path) -> None:
 
 
 TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=40).filter(
-    lambda text: text == text.strip() and text
+    lambda text: text and text == cleaned(text)
 )
 
 

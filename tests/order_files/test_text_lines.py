@@ -47,9 +47,15 @@ def test_a_quote_that_is_part_of_a_name_swallows_no_rows(tmp_path: Path) -> None
 
 @pytest.mark.parametrize(
     ("content", "named"),
-    [(b"PK\x03\x04rest", "is an Excel workbook"), (b"\xd0\xcf\x11\xe0\xa1\xb1rest", "is an old Excel workbook")],
+    [
+        (b"PK\x03\x04rest", "is a damaged Excel workbook"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1rest", "is an old Excel workbook"),
+        (b"PK\x03\x04....mimetypeapplication/vnd.oasis.opendocument.spreadsheet", "is an OpenDocument sheet"),
+        (b"\xef\xbb\xbf\n<html><table>", "is a web page, whatever its name says"),
+        (b'<?xml version="1.0"?><Workbook>', "is an XML document"),
+    ],
 )
-def test_a_workbook_is_recognised_whatever_its_name(tmp_path: Path, content: bytes, named: str) -> None:
+def test_what_is_no_table_is_recognised_whatever_its_name(tmp_path: Path, content: bytes, named: str) -> None:
     path = tmp_path / "o.csv"
     path.write_bytes(content)
     with pytest.raises(InvalidRequestError, match=named):

@@ -37,7 +37,9 @@ def _about() -> None:
 
 @app.command()
 def create(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="The orders: CSV with a header, or JSON Lines.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="The orders: CSV or Excel with a header, or JSON Lines.")
+    ],
     *,
     journal: Annotated[
         str | None,
@@ -50,9 +52,12 @@ def create(
         typer.Option("--map", metavar="NAME=FIELD", help="The field that a column holds; `NAME=` ignores the column."),
     ] = None,
     format: Annotated[
-        str | None, typer.Option(metavar="FORMAT", help="`csv` or `jsonl`; by default follows from the file's name.")
+        str | None,
+        typer.Option(metavar="FORMAT", help="`csv`, `xlsx` or `jsonl`; by default follows from the file's name."),
     ] = None,
-    encoding: Annotated[str, typer.Option(metavar="NAME", help="`windows-1251` for CSV from Excel.")] = "utf-8",
+    encoding: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Such as `windows-1251`; by default it is found out.")
+    ] = None,
     delimiter: Annotated[
         str | None, typer.Option(metavar="CHAR", help="`,` `;` or `tab`; by default follows from the header.")
     ] = None,
@@ -79,7 +84,7 @@ def create(
     dropoff.address, dropoff.contact.name, dropoff.contact.phone, dropoff.notes,
     parcel.description, parcel.weightGrams, parcel.valueKzt
 
-    For CSV from Excel: --encoding windows-1251 --grouped-numbers, and --map for its column names.
+    For CSV from Excel: --grouped-numbers, and --map for its column names.
     """
     from kaspi_delivery_async.bulk import read_orders
     from kaspi_delivery_async.cli.bulk import runs
