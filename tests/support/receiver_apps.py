@@ -152,6 +152,20 @@ async def django_server(inbox: WebhookInbox, *, reads_first: bool = False) -> As
         yield url
 
 
+@asynccontextmanager
+async def routed_django_server(inbox: WebhookInbox) -> AsyncGenerator[str]:
+    """Serve webhooks beside Django, so that it does not read their bodies."""
+    django_urls(inbox)
+    application = get_asgi_application()
+
+    async def routed(scope: Any, receive: Any, send: Any) -> None:
+        is_ours = scope["type"] == "lifespan" or scope["path"] == "/webhooks"
+        await (inbox.asgi if is_ours else application)(scope, receive, send)
+
+    async with _uvicorn(routed, "/webhooks") as url:
+        yield url
+
+
 class _Server(uvicorn.Server):
     def __init__(self, app: Any) -> None:
         super().__init__(uvicorn.Config(app, port=0, log_config=None, lifespan="on", ws="none"))

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
     from kaspi_delivery_async.webhooks.receivers.responses import Receive
 
+_DECODED = {"gzip", "deflate"}
+"""What aiohttp decodes by itself, of the encodings that are supported."""
+
 AiohttpHandler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -22,15 +25,15 @@ def aiohttp_handler(receive: Receive) -> AiohttpHandler:
     """Return a handler for any route; route every method to it, so that 405 is the receiver's too."""
 
     async def receive_webhook(request: web.Request) -> web.StreamResponse:
+        encoding = request.headers.get("Content-Encoding", "")
         try:
             response = await respond(
                 receive,
                 method=request.method,
                 media_type=request.headers.get("Content-Type", ""),
-                encoding=request.headers.get("Content-Encoding", ""),
+                encoding="" if encoding.lower() in _DECODED else encoding,
                 headers=request.headers,
                 chunks=_chunks(request),
-                is_decoded=True,
             )
         except ConnectionError:
             # The client has gone; aiohttp would log this as a failure of the service.

@@ -60,7 +60,6 @@ async def respond(
     encoding: str,
     headers: Headers,
     chunks: AsyncIterable[bytes],
-    is_decoded: bool = False,
 ) -> WebhookResponse:
     """Handle a request and return the response to send; never raises, except what ``chunks`` raises.
 
@@ -80,10 +79,9 @@ async def respond(
         receive: Verifies and stores a message, such as `WebhookInbox.receive`.
         method: The request's method, in capitals.
         media_type: Its ``Content-Type``; without one, it passes.
-        encoding: Its ``Content-Encoding``; empty if it has none.
+        encoding: Its ``Content-Encoding``; empty if it has none, or if the framework decodes it.
         headers: All of its headers.
         chunks: Its body; no more than the largest body is read. Raises `BrokenBodyError` if it cannot be.
-        is_decoded: Whether the framework has decoded the body.
 
     """
     if method != "POST":
@@ -94,9 +92,7 @@ async def respond(
         return _response(415, "unsupported_encoding", **{"Accept-Encoding": "gzip, deflate"})
     try:
         async with asyncio.timeout(BODY_LIMIT):
-            body = await _read(chunks)
-        if not is_decoded:
-            body = decode_body(body, encoding)
+            body = decode_body(await _read(chunks), encoding)
     except TimeoutError:
         return _response(408, "body_too_slow", Connection="close")
     except BodyTooLargeError:
