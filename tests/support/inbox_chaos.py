@@ -34,6 +34,9 @@ from tests.support.webhook_messages import body, headers
 SENDERS = 12
 """Requests in flight to each process."""
 
+LONGEST_RUN = 150.0
+"""Seconds; a run that takes longer waits for what does not come."""
+
 CLOCK_STEP = 200.0
 """Seconds; what is further from the vendor's clock than 5 minutes is refused."""
 
@@ -65,7 +68,7 @@ class Run:
         kinds = ["event"] * 17 + ["bad"] * 2 + ["slow"]
         self._events = [f"{kinds[number % 20]}_{number}" for number in range(events)]
         self._handling = Handling()
-        self._figures = Figures(events=events)
+        self.figures = Figures(events=events)
         self._receivers: list[Receiver] = []
         self._databases: list[FaultyProxy] = []
         self._role = f"chaos_{uuid.uuid4().hex}"
@@ -75,7 +78,7 @@ class Run:
 
     async def play(self) -> Figures:
         """Play it to its end; raises AssertionError if an event was lost, or handled twice at a time."""
-        async with AsyncExitStack() as stack:
+        async with asyncio.timeout(LONGEST_RUN), AsyncExitStack() as stack:
             for number in range(2):
                 await stack.enter_async_context(await self._new_receiver(stack, number))
             async with asyncio.TaskGroup() as group:
@@ -83,16 +86,15 @@ class Run:
                 for receiver in self._receivers:
                     group.create_task(self._send_all(receiver))
             store = SqlStore(self._location)
-            async with asyncio.timeout(120):
-                while (totals := await store.totals()).waiting:
-                    await asyncio.sleep(0.1)
+            while (totals := await store.totals()).waiting:
+                await asyncio.sleep(0.1)
             dead = await store.dead_letters(limit=len(self._events))
             await store.close()
         self._check(totals, dead)
-        return self._figures
+        return self.figures
 
     def _check(self, totals: InboxTotals, dead: Sequence[DeadLetter]) -> None:
-        handling, figures = self._handling, self._figures
+        handling, figures = self._handling, self.figures
         given_up = {letter.event.event_id for letter in dead if letter.event is not None}
         assert handling.overlaps == [], f"handled twice at a time: {handling.overlaps}"
         assert totals.handled + totals.dead == len(self._events), totals
@@ -125,7 +127,7 @@ class Run:
                 while waiting:
                     event_id = waiting.pop()
                     response = await self._send(session, receiver, event_id)
-                    self._figures.responses[response] += 1
+                    self.figures.responses[response] += 1
                     if response == "200":
                         self._acknowledged += 1
                     else:
@@ -155,7 +157,7 @@ class Run:
             while self._acknowledged < due:
                 await asyncio.sleep(0.005)
             cause = self._kill if number == 0 else self._draw.choice(kinds)
-            self._figures.faults[cause.__name__.strip("_")] += 1
+            self.figures.faults[cause.__name__.strip("_")] += 1
             await cause(self._draw.choice(self._receivers))
 
     async def _kill(self, receiver: Receiver) -> None:
@@ -212,15 +214,17 @@ async def play_all(server: str | None, seeds: Iterable[int], *, events: int, fau
 
     async def play(seed: int) -> None:
         async with slots:
-            with (
-                tempfile.TemporaryDirectory() as directory,
-                new_database(server) if server else nullcontext(f"{directory}/events.sqlite") as location,
-            ):
-                try:
-                    figures.add(await Run(location, Path(directory), events=events, faults=faults, seed=seed).play())
-                except BaseException as error:
-                    error.add_note(f"run {seed}")
-                    raise
+            with tempfile.TemporaryDirectory() as directory:
+                file = nullcontext(f"{directory}/events.sqlite")
+                with new_database(server) if server else file as location:
+                    run = Run(location, Path(directory), events=events, faults=faults, seed=seed)
+                    try:
+                        done = await run.play()
+                    except BaseException as error:
+                        error.add_note(f"run {seed}: {run.figures}")
+                        raise
+            figures.add(done)
+            print(f"run {seed}: {done}", flush=True)
 
     async with asyncio.TaskGroup() as group:
         for seed in seeds:
