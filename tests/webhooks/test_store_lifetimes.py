@@ -8,26 +8,17 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
-from kaspi_delivery_async import ConfigurationError, DeliveryWebhook, StatusHub, WebhookVerificationError
+from kaspi_delivery_async import ConfigurationError, DeliveryWebhook, StatusHub, StorageError, WebhookVerificationError
 from kaspi_delivery_async.webhooks import MemoryStore, WebhookInbox, WebhookVerifier
 from kaspi_delivery_async.webhooks.stores import new_events, postgresql_notify
 from kaspi_delivery_async.webhooks.stores.sql import SqlStore
 from tests.support.faulty_proxy import FaultyProxy
-from tests.support.webhook_messages import SECRET, body, headers
-
-
-def new_inbox(store: Any, **settings: Any) -> WebhookInbox:
-    return WebhookInbox(WebhookVerifier([SECRET]), store=store, **settings)
-
-
-async def receive(inbox: WebhookInbox, event_id: str = "wh_1", **fields: Any) -> None:
-    raw = body(event_id, **fields)
-    await inbox.receive(raw, headers(raw, at=time.time()))
+from tests.support.inboxes import Handler, new_inbox, receive
+from tests.support.webhook_messages import NOW, SECRET, body, headers
 
 
 @pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
@@ -62,56 +53,103 @@ async def test_a_store_may_be_opened_after_a_fork_but_not_before(
     await opened.close()
 
 
-@pytest.mark.looptime
-async def test_closing_that_is_cancelled_leaves_no_handler_behind() -> None:
-    ended: list[str] = []
+async def test_an_inbox_opens_the_store_at_a_location(verifier: WebhookVerifier, location: str) -> None:
+    inbox = WebhookInbox(verifier, store=location, clock=lambda: NOW)
+    raw = body()
+
+    await inbox.receive(raw, headers(raw))
+    await inbox.aclose()
+
+    assert (await inbox.totals()).waiting == 1
+    await inbox.aclose()
+
+
+def test_one_inbox_works_on_one_event_loop_after_another(location: str) -> None:
+    inbox = new_inbox(location, handler=Handler(seconds=3600.0))
+
+    async def use(run: int) -> int:
+        await asyncio.gather(
+            *(receive(inbox, f"wh_{run}_{number}") for number in range(5)), *(inbox.totals() for _ in range(5))
+        )
+        return (await inbox.totals()).waiting
+
+    assert [asyncio.run(use(run)) for run in range(3)] == [5, 10, 15]
+
+
+def test_one_inbox_serves_one_event_loop_after_another() -> None:
+    done: asyncio.Future[str]
 
     async def handle(event: DeliveryWebhook) -> None:
-        try:
-            await asyncio.sleep(3.0)
-        except asyncio.CancelledError:
-            ended.append(event.event_id)
-            if event.event_id == "stubborn":
-                await asyncio.sleep(3.0)
-            raise
+        done.set_result(event.event_id)
 
-    inbox = new_inbox(MemoryStore(), handler=handle, handler_timeout=1.0)
-    await receive(inbox, "stubborn")
-    await asyncio.sleep(1.5)
+    inbox = WebhookInbox(WebhookVerifier([SECRET]), store=MemoryStore(), handler=handle)
+
+    async def once(event_id: str) -> str:
+        nonlocal done
+        done = asyncio.get_running_loop().create_future()
+        raw = body(event_id)
+        await inbox.receive(raw, headers(raw, at=time.time()))
+        return await done
+
+    assert [asyncio.run(once(event_id)) for event_id in ("wh_1", "wh_2", "wh_3")] == ["wh_1", "wh_2", "wh_3"]
+
+
+async def test_a_deleted_file_is_a_failure_and_then_a_new_file(file: str) -> None:
+    inbox = new_inbox(file)
+    await receive(inbox)
+    for name in Path(file).parent.glob("run.sqlite*"):
+        name.unlink()
+
+    with pytest.raises(StorageError, match="deleted or replaced"):
+        await receive(inbox, "wh_2")
     await receive(inbox, "wh_2")
-    await asyncio.sleep(0.1)
-    with pytest.raises(TimeoutError):
-        async with asyncio.timeout(0.1):
-            await inbox.aclose(grace=60.0)
-    await asyncio.sleep(5.0)
 
-    assert ended == ["stubborn", "wh_2"]
+    assert (await new_inbox(file).totals()).waiting == 1
+    await inbox.aclose()
 
 
-INTERRUPTED = """
-import asyncio
-from tests.webhooks.test_store_lifetimes import MemoryStore, new_inbox, receive
+FORKED = """
+import asyncio, os, sys, time
+from kaspi_delivery_async import ConfigurationError
+from tests.support.inboxes import Handler, new_inbox, receive
 
-async def handle(event):
-    raise KeyboardInterrupt
+inbox = new_inbox(sys.argv[1])
 
 async def main():
-    async with new_inbox(MemoryStore(), handler=handle) as inbox:
-        await receive(inbox)
-        await asyncio.sleep(60)
+    await receive(inbox)
+    child = os.fork()
+    if not child:
+        try:
+            asyncio.run(receive(inbox, "wh_2"))
+        except ConfigurationError as error:
+            os._exit(7 if "fork" in str(error) else 8)
+        os._exit(9)
+    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    await receive(inbox, "wh_3")
+    await inbox.aclose()
+    sys.exit(status)
 
-try:
-    asyncio.run(main())
-except KeyboardInterrupt:
-    print("interrupted")
+asyncio.run(main())
 """
 
 
-def test_ctrl_c_in_a_handler_ends_the_program() -> None:
+def test_a_fork_of_a_process_with_an_open_store_says_so(location: str) -> None:
     root = Path(__file__).parents[2]
-    command = [sys.executable, "-W", "ignore", "-c", INTERRUPTED]
-    done = subprocess.run(command, cwd=root, timeout=60, check=False, capture_output=True, text=True)
-    assert done.stdout == "interrupted\n"
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", FORKED, location], cwd=root, timeout=60, check=False)
+    assert done.returncode == 7
+
+
+async def test_events_of_other_processes_reach_the_hub(location: str) -> None:
+    hub = StatusHub()
+    async with new_inbox(location, hub=hub), new_inbox(location) as other:
+        with hub.listen("dlv_1") as queue:
+            async with asyncio.timeout(30):
+                number = 0
+                while queue.empty():
+                    number += 1
+                    await receive(other, f"wh_{number}")
+                    await asyncio.sleep(0.2)
+            assert queue.get_nowait().status == "delivered"
 
 
 async def next_event_of(hub: StatusHub, *, inbox: WebhookInbox, event_id: str = "last") -> str:
