@@ -147,6 +147,13 @@ class Engine:
         if not context.queue.try_enter(start, limits):
             await context.queue.enter(limits, deadline=call.deadline, priority=_priority(call))
             start = call.clock()
+        if call.before_attempt is not None:
+            try:
+                await call.before_attempt(call.deadline)
+            except BaseException:
+                context.queue.leave()
+                raise
+            start = call.clock()
         call.begin_attempt()
         attempt_fits = start + self.options.timeout.attempt <= call.deadline
         status: int | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from kaspi_delivery_async._call.observers import notify
@@ -14,7 +15,7 @@ from kaspi_delivery_async.instrumentation import AttemptDetails, CallResult, Wai
 from kaspi_delivery_async.response import Response, shown_headers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from kaspi_delivery_async._call.api_key import Secret
     from kaspi_delivery_async._transport.exchange import RawResponse
@@ -25,6 +26,12 @@ T = TypeVar("T")
 
 _UNKNOWN_YET = Throttle()
 """Stands in until the API key is known, and with it the throttle; nothing is sent or spent before."""
+
+BEFORE_ATTEMPT: ContextVar[Callable[[float], Awaitable[object]] | None] = ContextVar("BEFORE_ATTEMPT", default=None)
+"""Awaited before each attempt, when its turn has come, with the call's deadline; what it raises ends the call.
+
+It is set around a call, and not passed to it: between the two may be a client's subclass, with a `send` of its own.
+"""
 
 _GRAVITY = {Outcome.NOT_SENT: 0, Outcome.REJECTED: 1, Outcome.UNKNOWN: 2}
 
@@ -51,6 +58,7 @@ class CallState(Generic[T]):
         "_first_sent",
         "_may_have_left",
         "_observers",
+        "before_attempt",
         "clock",
         "deadline",
         "key_renewed",
@@ -89,6 +97,7 @@ class CallState(Generic[T]):
         self.throttle = _UNKNOWN_YET
         self.spent = 0
         """Tokens of the retry budget."""
+        self.before_attempt = BEFORE_ATTEMPT.get()
         self.clock = clock
         self._age_before = key_age
         """Age of the idempotency key when the call began: an earlier call may have sent it."""

@@ -16,7 +16,6 @@ from kaspi_delivery_async.bulk.runner import create_deliveries
 from kaspi_delivery_async.client import DeliveryClient
 from kaspi_delivery_async.errors import ConfigurationError, InvalidRequestError, StorageError
 from kaspi_delivery_async.models import DeliveryRequest
-from kaspi_delivery_async.options import Limits
 from kaspi_delivery_async.order_files.lines import Line, as_lines
 
 OnPause = Callable[[Paused], object]
@@ -38,7 +37,7 @@ class Job:
     concurrency: int
     """Maximum number of orders in flight on a worker."""
     rate: float | None
-    """Requests per second of a worker; None adapts to 429 responses."""
+    """Requests per second of all workers together; None adapts to 429 responses."""
     run_id: str
     """The passage through the input that all chunks belong to."""
 
@@ -54,8 +53,10 @@ class Chunk:
 class Executor(Protocol):
     """Runs chunks, anywhere."""
 
-    workers: int
-    """Number of chunks to run at once; it may change during a run."""
+    @property
+    def workers(self) -> int:
+        """Number of chunks to run at once; it may change during a run."""
+        ...
 
     async def run(self, job: Job, chunk: Chunk, *, on_pause: OnPause | None) -> list[Result]:
         """Have `run_chunk` called on a worker, on another if that one is lost; raises what `run_chunk` raises.
@@ -71,9 +72,8 @@ async def run_chunk(job: Job, chunk: Chunk, *, on_pause: OnPause | None = None) 
 
     Running it a second time sends nothing twice, because the journal holds the results.
     """
-    settings = {**os.environ, "KASPI_BASE_URL": job.base_url}
-    client = DeliveryClient.from_env(settings).with_options(limits=Limits(rate=job.rate))
-    async with client, Journal(job.journal) as journal:
+    client = DeliveryClient.from_env({**os.environ, "KASPI_BASE_URL": job.base_url})
+    async with client, Journal(job.journal, rate=job.rate) as journal:
         results = create_deliveries(
             client, chunk.lines, journal=journal, concurrency=job.concurrency, on_pause=on_pause, run_id=job.run_id
         )
@@ -104,7 +104,8 @@ async def create_deliveries_on(
         base_url: The API to call, for all workers; each takes the key from its own KASPI_API_KEY.
         journal: Location of a journal that all workers can reach.
         concurrency: Maximum number of orders in flight on each worker.
-        rate: Requests per second of all workers together, divided among them evenly.
+        rate: Requests per second of all workers together, whatever their number; the journal's database grants each of
+            them its part for less than a second at a time.
         chunk_size: Orders of a chunk.
         on_pause: Called for each worker on which the API asks for a pause longer than a call may last.
         stop: Set it to take no more orders; orders in flight end, and the loop yields their results.
@@ -118,7 +119,7 @@ async def create_deliveries_on(
         base_url=base_url,
         journal=os.fspath(journal),
         concurrency=concurrency,
-        rate=rate and rate / executor.workers,
+        rate=rate,
         run_id=uuid.uuid4().hex,
     )
     spread = _Spread(executor, job, _cut(as_lines(orders), chunk_size), on_pause)

@@ -3,9 +3,10 @@
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable
+from functools import partial
 from urllib.parse import urlsplit
 
-from kaspi_delivery_async._call.state import outcome_of
+from kaspi_delivery_async._call.state import BEFORE_ATTEMPT, outcome_of
 from kaspi_delivery_async.bulk.decisions import OrderUpdate, Step, put_back, update_after_error, update_after_response
 from kaspi_delivery_async.bulk.journal import Journal
 from kaspi_delivery_async.bulk.journal.claims import Claims, Send, Skip
@@ -270,8 +271,11 @@ class _Run:
 
     async def _call(self, order: Order, claim: Send) -> OrderUpdate:
         try:
+            BEFORE_ATTEMPT.set(partial(self._claims.before_attempt, claim))  # for this order's task
             return update_after_response(await self._client.send(order.operation))
         except KaspiDeliveryError as error:
+            if error.outcome is Outcome.NOT_SENT and not self._claims.may_send(claim):
+                return put_back(may_have_arrived=claim.may_have_arrived)
             update = update_after_error(error, may_have_arrived=claim.may_have_arrived)
             is_paused = update.pause is not None and (update.again or update.pause > 0)
             if update.ends_run or (is_paused and not self._pauses.begin(error, update.pause or 0.0)):

@@ -1,6 +1,9 @@
 """Several runs on one journal at once: each order is sent by one of them at a time."""
 
 import asyncio
+import sqlite3
+import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -110,7 +113,7 @@ async def test_a_lease_that_cannot_be_renewed_or_given_back_is_logged(
     """The run goes on: what protects its orders is their keys."""
     async with Journal(tmp_path / "run.sqlite") as journal:
         database = journal._database
-        session = Claims(database, run_id=None, account=None, lease=0.03, clock=lambda: 0.0)
+        session = Claims(database, run_id=None, account=None, lease=0.03, rate=None, clock=lambda: 0.0)
         await session.open("here")
         monkeypatch.setattr(database, "write", failing)
         await until(lambda: "could not be renewed" in caplog.text)
@@ -172,6 +175,7 @@ async def test_an_order_of_a_cancelled_run_that_never_left_is_given_back(locatio
             running.cancel()
             await asyncio.sleep(0)
         await asyncio.wait([running])
+    async with Journal(location) as journal:
         assert await counts(journal) == {"pending": 1}
 
 
@@ -200,6 +204,25 @@ async def test_what_has_to_end_is_waited_for_however_often_the_waiting_is_cancel
 
 async def test_claims_that_could_not_be_opened_can_be_closed(location: str) -> None:
     async with Journal(location) as journal:
-        session = Claims(journal._database, run_id=None, account=None, lease=1.0, clock=None)
+        session = Claims(journal._database, run_id=None, account=None, lease=1.0, rate=None, clock=None)
         await session.close()
         assert await counts(journal) == {}
+
+
+async def test_an_order_is_not_sent_after_its_lease_ran_out(
+    file: str, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The process was stopped between claiming and sending, and another run has taken the order up."""
+    monkeypatch.setattr(runner, "LONGEST_WAIT", 0.1)
+
+    def stopped() -> str:
+        time.sleep(0.15)
+        with closing(sqlite3.connect(file)) as other, other:
+            other.execute("INSERT INTO kaspi_delivery_runs VALUES ('other', ?)", [time.time() + 60])
+            other.execute("UPDATE kaspi_delivery_orders SET owner = 'other'")
+        return sandbox.api_key
+
+    async with DeliveryClient(stopped, base_url=sandbox.base_url) as client, Journal(file, lease=0.1) as journal:
+        (result,) = await run(client, orders(1), journal)
+    assert (result.state, result.error_type) == (OrderState.SENT, "InFlight")
+    assert sandbox.requests.total == 0

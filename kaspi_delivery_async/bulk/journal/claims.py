@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
-import time
-import uuid
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -13,11 +9,13 @@ import attrs
 import orjson
 
 from kaspi_delivery_async._database.group_commit import GroupCommit
-from kaspi_delivery_async._wire.idempotency_keys import RESEND_WINDOW, KeyAge, Moment
+from kaspi_delivery_async._wire.idempotency_keys import RESEND_WINDOW, KeyAge
 from kaspi_delivery_async.bulk.decisions import Known, Step, next_step, put_back
 from kaspi_delivery_async.bulk.journal import statements
+from kaspi_delivery_async.bulk.journal.lease import JournalClock, Lease
+from kaspi_delivery_async.bulk.journal.shared_rate import RateTable, SharedRate
 from kaspi_delivery_async.bulk.order import OrderState
-from kaspi_delivery_async.errors import ConfigurationError, StorageError
+from kaspi_delivery_async.errors import ConfigurationError, TransportError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -25,12 +23,11 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from kaspi_delivery_async._database.database import Database
+    from kaspi_delivery_async._wire.idempotency_keys import Moment
     from kaspi_delivery_async.bulk.decisions import OrderUpdate
     from kaspi_delivery_async.bulk.order import Order
 
 _KNOWN = tuple(field.name for field in attrs.fields(Known))
-
-_logger = logging.getLogger(__name__)
 
 
 class Send(NamedTuple):
@@ -42,6 +39,8 @@ class Send(NamedTuple):
     """Age of its idempotency key."""
     may_have_arrived: bool
     """Whether an earlier call may have had an effect."""
+    lease: int
+    """Number of the lease that it was claimed under."""
 
 
 class Skip(NamedTuple):
@@ -59,11 +58,7 @@ _End = tuple["Order", Send, "OrderUpdate"]
 
 
 class Claims:
-    """One run's hold on the journal; what it has claimed is its own for as long as it renews its lease.
-
-    Times in the journal are the database's on PostgreSQL, so that the clocks of several machines do not matter, and
-    this machine's on SQLite. A clock of the caller's own replaces both.
-    """
+    """One run's hold on the journal; what it has claimed is its own for as long as it renews its lease."""
 
     def __init__(
         self,
@@ -72,45 +67,37 @@ class Claims:
         run_id: str | None,
         account: str | None,
         lease: float,
+        rate: float | None,
         clock: Callable[[], float] | None,
     ) -> None:
         """Name the passage through an input, ``run_id``, which several runs may share, and the API key's digest."""
         self._database = database
-        self._owner = uuid.uuid4().hex
-        self.run_id: str = run_id or self._owner
+        self._clock = JournalClock(database, clock)
+        self._lease = Lease(database, self._clock, seconds=lease)
+        self.run_id: str = run_id or self._lease.owner
         self._account = account
-        self._lease = lease
-        self._clock = clock
-        self._asks_database = clock is None and database.is_postgresql
-        self._began = self._wall()
-        self._passed = KeyAge(self._moment())
-        self._renewed = KeyAge(self._moment())
-        self._heartbeat: asyncio.Task[None] | None = None
+        self._rate = None if rate is None else SharedRate(rate, RateTable(database, self._clock, account).take)
         self._claims: GroupCommit[Order, Claim] = GroupCommit(self._claim_group, on_abandoned=self._abandoned)
         self._ends: GroupCommit[_End, None] = GroupCommit(self._end_group)
 
     async def open(self, environment: str) -> None:
         """Begin; raises `ConfigurationError` if the journal is for another environment."""
-        now = self._moment()
+        now = self._clock.moment()
         await self._database.write(partial(self._begin, environment=environment))
-        self._renewed = KeyAge(now)
-        self._heartbeat = asyncio.create_task(self._stay_alive())
+        self._lease.renewed(now)
+        self._lease.keep()
 
     async def close(self) -> None:
         """Write what is still to be written, and let others have the orders that were not finished."""
         await self._claims.flush()
         await self._ends.flush()
-        await self.stop_renewing()
-        try:
-            await self._database.write(self._retire)
-        except StorageError as error:
-            _logger.warning("the journal's lease could not be given back, it ends in %g s: %s", self._lease, error)
+        if self._rate is not None:
+            await self._rate.close()
+        await self._lease.give_back()
 
     async def stop_renewing(self) -> None:
         """Let the lease run out, as that of a process that was killed does."""
-        if self._heartbeat is not None:
-            self._heartbeat.cancel()
-            await asyncio.wait([self._heartbeat])
+        await self._lease.expire()
 
     async def claim(self, order: Order) -> Claim:
         """Decide about an order of the input; if it is to be sent, the journal says so when this returns.
@@ -121,8 +108,18 @@ class Claims:
 
     def may_send(self, claim: Send) -> bool:
         """Whether the key of a claimed order can still be trusted, and the order is certainly still this run's."""
-        now = self._moment()
-        return claim.age.at(now) < RESEND_WINDOW and self._renewed.at(now) < self._lease
+        now = self._clock.moment()
+        return self._lease.is_held(claim.lease, now) and claim.age.at(now) < RESEND_WINDOW
+
+    async def before_attempt(self, claim: Send, deadline: float) -> None:
+        """Wait until an order may be sent, by the shared rate, if there is one, and by its lease.
+
+        Raises `TransportError` if the order is no longer this run's: the process was stopped for a while, for example.
+        """
+        if self._rate is not None:
+            await self._rate.turn(deadline=deadline)
+        if not self.may_send(claim):
+            raise _not_ours()
 
     async def end(self, order: Order, claim: Send, update: OrderUpdate) -> None:
         """Write down the result of an order that was claimed; raises `StorageError`."""
@@ -149,23 +146,24 @@ class Claims:
                 f"the journal holds orders for {found}, and this run is for {environment}: "
                 "name another journal, or call the environment that this one was begun with"
             )
-        self._renew(connection)
+        self._lease.renew(connection)
 
     async def _claim_group(self, orders: Sequence[Order]) -> list[Claim]:
-        now = self._moment()
-        renews = self._renewed.at(now) > self._lease / 2
+        now = self._clock.moment()
+        renews = self._lease.is_due(now)
         claims = await self._database.write(partial(self._claim, orders=orders, now=now, renews=renews))
         if renews:
-            self._renewed = KeyAge(now)
-        return claims
+            self._lease.renewed(now)
+        number = self._lease.number
+        return [claim._replace(lease=number) if isinstance(claim, Send) else claim for claim in claims]
 
     def _claim(self, connection: Connection, *, orders: Sequence[Order], now: Moment, renews: bool) -> list[Claim]:
         if renews:  # or what is claimed here would be anyone's
-            self._renew(connection)
-        wall = self._now(connection)
+            self._lease.renew(connection)
+        wall = self._clock.age_time(connection)
         new = set(self._insert(connection, sorted(orders, key=lambda order: order.key), now=wall))
-        alive_at = wall if self._asks_database else self._wall()
-        known = _lock(connection, [order.key for order in orders if order.key not in new], alive_at=alive_at)
+        earlier = [order.key for order in orders if order.key not in new]
+        known = _lock(connection, earlier, alive_at=self._clock.common(connection)) if earlier else {}
         claims: list[Claim] = []
         for order in orders:
             before = known.get(order.key)
@@ -175,7 +173,8 @@ class Claims:
                 continue
             sent_at = before.sent_at if before is not None else None
             age = KeyAge(now, seconds=0.0 if sent_at is None else max(0.0, wall - sent_at))
-            claims.append(Send(wall if sent_at is None else sent_at, age, may_have_arrived=sent_at is not None))
+            has_left = sent_at is not None
+            claims.append(Send(wall if sent_at is None else sent_at, age, may_have_arrived=has_left, lease=0))
         if known:
             self._note(connection, orders, claims, known, now=wall)
         return claims
@@ -194,7 +193,7 @@ class Claims:
         parameters = {
             "rows": orjson.dumps(rows),
             "run_id": self.run_id,
-            "owner": self._owner,
+            "owner": self._lease.owner,
             "account": self._account,
             "now": now,
         }
@@ -218,7 +217,7 @@ class Claims:
                 continue
             row: dict[str, object] = {"b_key": order.key, "run_id": self.run_id, "place": order.place}
             if step is Step.SEND:
-                row |= {"owner": self._owner, "sent_at": now, "account": self._account}
+                row |= {"owner": self._lease.owner, "sent_at": now, "account": self._account}
             if step is not Step.KNOWN:
                 row["updated_at"] = now
             rows[step].append(row)
@@ -252,48 +251,19 @@ class Claims:
             connection.execute(statements.lock([order.key for order, _, _ in ends]))
         connection.execute(
             statements.end(is_postgresql=is_postgresql),
-            {"rows": orjson.dumps(rows), "b_owner": self._owner, "now": self._now(connection)},
+            {"rows": orjson.dumps(rows), "b_owner": self._lease.owner, "now": self._clock.age_time(connection)},
         )
-
-    def _renew(self, connection: Connection) -> None:
-        until = (self._now(connection) if self._asks_database else self._wall()) + self._lease
-        is_postgresql = self._database.is_postgresql
-        connection.execute(statements.keep_alive(self._owner, until=until, is_postgresql=is_postgresql))
-
-    def _retire(self, connection: Connection) -> None:
-        now = self._now(connection) if self._asks_database else self._wall()
-        connection.execute(statements.retire(self._owner, now=now))
-
-    async def _stay_alive(self) -> None:
-        while True:
-            await asyncio.sleep(self._lease / 3)
-            now = self._moment()
-            try:
-                await self._database.write(self._renew)
-            except StorageError as error:
-                # Another run may send the same orders then: under the same keys, so that nothing is done twice.
-                _logger.warning("the journal's lease could not be renewed, trying again: %s", error)
-            else:
-                self._renewed = KeyAge(now)
-
-    def _wall(self) -> float:
-        return time.time() if self._clock is None else self._clock()
-
-    def _moment(self) -> Moment:
-        return Moment(self._wall(), time.monotonic())
-
-    def _now(self, connection: Connection) -> float:
-        """Return the time by which ages are counted: no step of this machine's clock sets it back."""
-        if self._asks_database:
-            now: float = connection.scalar(statements.database_time())
-            return now
-        if self._clock is not None:
-            return self._clock()
-        return self._began + self._passed.at(self._moment())
 
 
 def _lock(connection: Connection, keys: Sequence[str], *, alive_at: float) -> dict[str, Known]:
-    if not keys:
-        return {}
     rows = connection.execute(statements.lock_known(keys, now=alive_at)).mappings()
     return {row["key"]: Known(**{name: row[name] for name in _KNOWN}) for row in rows}
+
+
+def _not_ours() -> TransportError:
+    error = TransportError(
+        "the order was not sent: this run's lease on it has run out, and another run may be sending it; it is claimed "
+        "again"
+    )
+    error.retryable = False
+    return error

@@ -22,6 +22,7 @@ from kaspi_delivery_async.bulk.journal.entries import JournalEntry, JournalTotal
 from kaspi_delivery_async.bulk.order import OrderState
 from kaspi_delivery_async.errors import ConfigurationError
 from kaspi_delivery_async.models import DeliveryRequest, DeliveryWebhook, from_json
+from kaspi_delivery_async.options import Limits
 from kaspi_delivery_async.order_files.lines import Line
 
 LEASE = 3.0
@@ -57,23 +58,32 @@ class Journal:
     """
 
     def __init__(
-        self, location: str | os.PathLike[str], *, lease: float = LEASE, clock: Callable[[], float] | None = None
+        self,
+        location: str | os.PathLike[str],
+        *,
+        lease: float = LEASE,
+        rate: float | None = None,
+        clock: Callable[[], float] | None = None,
     ) -> None:
         """Name the database; nothing is opened yet.
 
         Args:
             location: A file's path, which is created, or ``postgresql://user@host/name``.
             lease: Seconds after which another run resumes the orders of one that was killed.
+            rate: Requests per second of all runs together that state one on this journal with the same API key, on this
+                machine and others; None leaves that to the client's `Limits`, which hold for one process.
             clock: Returns Unix seconds, by which the age of keys is counted. None uses the database's own clock on
                 PostgreSQL, and this machine's clocks on SQLite: the one that has advanced further.
 
-        Raises `ConfigurationError` if the location is neither, or the lease is not positive.
+        Raises `ConfigurationError` if the location is neither, or the lease or the rate is not positive.
 
         """
+        Limits(rate=rate)  # refuses a rate that makes no sense
         if not lease > 0:
             raise ConfigurationError(f"Journal.lease is {lease!r}; it must be a positive number of seconds")
         self._place = parse_location(location)
         self._lease = lease
+        self._rate = rate
         self._clock = clock
         self._opened: Database | None = None
         self._runs: list[Run] = []
@@ -144,7 +154,9 @@ class Journal:
 
     async def begin(self, environment: str, *, run_id: str | None = None, account: str | None = None) -> Claims:
         """Open a run's claims; pass the run to `close_with` before anything else happens. For `create_deliveries`."""
-        claims = Claims(self._database, run_id=run_id, account=account, lease=self._lease, clock=self._clock)
+        claims = Claims(
+            self._database, run_id=run_id, account=account, lease=self._lease, rate=self._rate, clock=self._clock
+        )
         await claims.open(environment)
         return claims
 

@@ -251,6 +251,18 @@ def keep_alive(owner: str, *, until: float, is_postgresql: bool) -> Executable:
     return statement.on_conflict_do_update(index_elements=["owner"], set_={"alive_until": until})
 
 
+def lock_rate(name: str, *, is_postgresql: bool) -> Executable:
+    """Read until when the slots of a shared rate are given out, and keep other processes from taking any meanwhile."""
+    statement = _insert(owners, is_postgresql=is_postgresql).values(owner=name, alive_until=0.0)
+    unchanged = {"alive_until": owners.c.alive_until}
+    return statement.on_conflict_do_update(index_elements=["owner"], set_=unchanged).returning(owners.c.alive_until)
+
+
+def keep_rate(name: str, *, next_free: float) -> Update:
+    """Write down until when the slots of a shared rate are given out."""
+    return update(owners).where(owners.c.owner == name).values(alive_until=next_free)
+
+
 def retire(owner: str, *, now: float) -> Delete:
     """Delete the lease of an owner that has ended, and those that have expired."""
     return delete(owners).where((owners.c.owner == owner) | (owners.c.alive_until < now))

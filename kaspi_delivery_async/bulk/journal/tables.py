@@ -40,6 +40,7 @@ orders: Table = Table(
 )
 
 
+# Runs, each until its lease ends; and shared rates, each until the first moment at which nobody may send yet.
 owners: Table = Table(
     "kaspi_delivery_runs",
     _metadata,
