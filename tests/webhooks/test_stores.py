@@ -7,6 +7,7 @@ import pytest
 
 from kaspi_delivery_async.webhooks import DeadLetter, InboxTotals, Store
 from kaspi_delivery_async.webhooks.stored_events import EventState, EventUpdate, Lease, Message
+from kaspi_delivery_async.webhooks.stores import sql
 from kaspi_delivery_async.webhooks.stores.sql import SqlStore
 from tests.support.webhook_messages import body
 from tests.support.webhook_stores import let_pass
@@ -282,15 +283,18 @@ async def test_any_bytes_and_texts_are_kept(store: Store) -> None:
     assert letter.event is None
 
 
-async def test_many_dead_letters_are_replayed_and_many_handled_events_pruned(store: Store) -> None:
-    await asyncio.gather(*(store.add(message(str(number), error="unreadable")) for number in range(1200)))
-    letters = await store.dead_letters(limit=2000)
+async def test_more_dead_letters_are_replayed_and_more_handled_events_pruned_than_a_statement_can_name(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sql, "BATCH", 50)
+    await asyncio.gather(*(store.add(message(str(number), error="unreadable")) for number in range(120)))
+    letters = await store.dead_letters(limit=200)
 
-    assert await store.replay([letter.number for letter in letters[:600]]) == 600
-    assert await store.replay(None) == 600
-    for lease in await take(store, limit=2000):
+    assert await store.replay([letter.number for letter in letters[:60]]) == 60
+    assert await store.replay(None) == 60
+    for lease in await take(store, limit=200):
         await store.update(lease, DONE)
-    assert await store.prune(before=200.0) == 1200
+    assert await store.prune(before=200.0) == 120
 
 
 async def test_a_due_time_of_before_the_clock_began_again_is_past(file: str) -> None:
