@@ -12,7 +12,7 @@ import sys
 import nox
 
 GROUPS = nox.project.load_toml("pyproject.toml")
-EXTRAS = "cli,dask,otel,postgres,store"
+EXTRAS = "cli,dask,otel,phones,postgres,store,xlsx"
 
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
@@ -12,10 +12,13 @@ from kaspi_delivery_async.order_files.tables.heading import column_name
 from kaspi_delivery_async.order_files.tables.rows import place
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     from kaspi_delivery_async.order_files.tables.heading import Heading
+
+
+ORDER_ID = "externalOrderId"
 
 
 @attrs.frozen(kw_only=True)
@@ -96,3 +99,11 @@ def match_columns(heading: Heading, names: ColumnNames, path: Path) -> list[Colu
     if problems:
         raise InvalidRequestError(place(path, heading.row), "; ".join(problems))
     return columns
+
+
+def put(values: dict[str, Any], path: Iterable[str], value: object) -> None:
+    """Put a value into nested objects."""
+    *parents, name = path
+    for parent in parents:
+        values = values.setdefault(parent, {})
+    values[name] = value

@@ -17,6 +17,8 @@ class Line:
     place: str = attrs.field(converter=storable)
     """Its place for people, such as ``orders.csv, line 17``."""
     order: DeliveryRequest | InvalidRequestError = attrs.field(repr=False)
+    warnings: tuple[str, ...] = ()
+    """What is doubtful about it, with its place in the file."""
 
 
 async def as_lines(

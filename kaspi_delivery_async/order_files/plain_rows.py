@@ -9,44 +9,43 @@ import attrs
 from kaspi_delivery_async.errors import InvalidRequestError
 from kaspi_delivery_async.models import DeliveryRequest, checked_order, from_dict
 from kaspi_delivery_async.order_files.cells import cell_problem, cell_value, cleaned
-from kaspi_delivery_async.order_files.columns import ColumnNames, field_of, match_columns
+from kaspi_delivery_async.order_files.columns import ORDER_ID, ColumnNames, field_of, match_columns, put
 from kaspi_delivery_async.order_files.lines import Line
 from kaspi_delivery_async.order_files.lost_letters import LostLetters
 from kaspi_delivery_async.order_files.tables.rows import place
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from kaspi_delivery_async.order_files.columns import Column
     from kaspi_delivery_async.order_files.tables.heading import Heading
     from kaspi_delivery_async.order_files.tables.rows import Row, Table
-    from kaspi_delivery_async.order_files.tables.search import Missing
 
 
-def plain_heading(names: ColumnNames) -> Missing:
-    """Return the rule for the heading of such a table: it names the column of the order ids."""
+@attrs.frozen
+class PlainRows:
+    """Reads tables whose columns are the fields of an order."""
 
-    def missing(heading: Heading) -> Sequence[str]:
-        found = any(
-            column is not None and column.path == "externalOrderId"
-            for column in (field_of(name, names) for name in heading.names)
-        )
-        return () if found else ("externalOrderId",)
+    _names: ColumnNames
+    allows_look_alikes: bool = False
 
-    return missing
+    def missing(self, heading: Heading) -> Sequence[str]:
+        """Return what a heading lacks: it is the one that names the column of the order ids."""
+        columns = (field_of(name, self._names) for name in heading.names)
+        return () if any(column and column.path == ORDER_ID for column in columns) else (ORDER_ID,)
 
+    def read(self, table: Table, path: Path, left_out: object) -> Iterator[Line]:
+        """Yield the orders of a table; a row that is none becomes a line with its error.
 
-def read_plain(table: Table, path: Path, names: ColumnNames) -> Iterator[Line]:
-    """Yield the orders of a table; a row that is none becomes a line with its error.
-
-    Raises `InvalidRequestError` for a heading that lacks a column.
-    """
-    orders = _Orders(table, path, match_columns(table.heading, names, path), names.grouped_numbers)
-    with LostLetters(path) as letters:
-        for row in table.rows():
-            letters.look(row)
-            yield Line(place=place(path, row.number, table.unit), order=orders.order(row))
+        Raises `InvalidRequestError` for a heading that lacks a column.
+        """
+        columns = match_columns(table.heading, self._names, path)
+        orders = _Orders(table, path, columns, self._names.grouped_numbers)
+        with LostLetters(path) as letters:
+            for row in table.rows():
+                letters.look(row)
+                yield Line(place=place(path, row.number, table.unit), order=orders.order(row))
 
 
 @attrs.frozen
@@ -114,11 +113,3 @@ class _Orders:
         cell = self.table.cell(row, number)
         shown = path if name == path else f"{name!r} ({path})"
         return f"column {shown}" if cell is None else f"cell {cell}, column {shown}"
-
-
-def put(values: dict[str, Any], path: Iterable[str], value: object) -> None:
-    """Put a value into nested objects."""
-    *parents, name = path
-    for parent in parents:
-        values = values.setdefault(parent, {})
-    values[name] = value

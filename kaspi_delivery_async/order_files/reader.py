@@ -6,7 +6,9 @@ import os
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Literal
+from typing import Any, Literal
+
+import attrs
 
 from kaspi_delivery_async.errors import ConfigurationError, InvalidRequestError
 from kaspi_delivery_async.order_files.background import read_in_background
@@ -15,7 +17,11 @@ from kaspi_delivery_async.order_files.encodings import checked_encoding
 from kaspi_delivery_async.order_files.jsonl_rows import read_json_lines
 from kaspi_delivery_async.order_files.lines import Line
 from kaspi_delivery_async.order_files.look_alikes import refuse_look_alikes
-from kaspi_delivery_async.order_files.plain_rows import plain_heading, read_plain
+from kaspi_delivery_async.order_files.mapping.left_out import LeftOut, LeftOutOrders
+from kaspi_delivery_async.order_files.mapping.loading import load_mapping
+from kaspi_delivery_async.order_files.mapping.mapped_rows import MappedRows
+from kaspi_delivery_async.order_files.mapping.model import FileFormat
+from kaspi_delivery_async.order_files.plain_rows import PlainRows
 from kaspi_delivery_async.order_files.signatures import BEGINNING, is_workbook
 from kaspi_delivery_async.order_files.tables.csv_table import DELIMITERS, open_csv
 from kaspi_delivery_async.order_files.tables.workbook_table import opened_workbook
@@ -44,6 +50,8 @@ def read_orders(
     delimiter: str | None = None,
     columns: Mapping[str, str] = MappingProxyType({}),
     grouped_numbers: bool = False,
+    mapping: str | os.PathLike[str] | Mapping[str, Any] | None = None,
+    preset: str | None = None,
 ) -> OrderFile:
     """Return an order file: CSV with a header, or JSON Lines with one request of the API on each line.
 
@@ -60,6 +68,10 @@ def read_orders(
         columns: Field paths by the file's own column names; an empty path ignores a column. In a name, any run of
             blanks and line breaks is one space.
         grouped_numbers: Whether numbers may be written as ``18 000``.
+        mapping: How the columns of a shop's own export become the fields of an order: a TOML file, or the values that
+            one would hold. It has the columns' names and takes numbers as they are written, so ``columns`` and
+            ``grouped_numbers`` are not for it.
+        preset: The system that made the file, such as ``insales``; a mapping says the rest.
 
     Raises `ConfigurationError` for an invalid setting. Iterating raises `InvalidRequestError` for a file or header
     that cannot be read; a row that cannot, or whose order id only looks like that of an earlier row, is a `Line` with
@@ -76,8 +88,21 @@ def read_orders(
         )
     if delimiter is not None and (len(delimiter) != 1 or delimiter not in DELIMITERS):
         raise ConfigurationError(f"delimiter is {delimiter!r}; it must be a comma, a semicolon or a tab")
-    names = ColumnNames(by_name=columns, grouped_numbers=grouped_numbers)
-    return OrderFile(file, kind, checked_encoding(encoding), delimiter, names)
+    if mapping is None and preset is None:
+        names = ColumnNames(by_name=columns, grouped_numbers=grouped_numbers)
+        form = FileFormat(encoding=checked_encoding(encoding), delimiter=delimiter)
+        return OrderFile(file, kind, form, PlainRows(names))
+    if columns or kind == "jsonl":
+        raise ConfigurationError(
+            "a mapping is for tables, and has the names of their columns: leave out columns (--map)"
+        )
+    loaded = load_mapping({} if mapping is None else mapping, preset=preset)
+    form = attrs.evolve(
+        loaded.file,
+        encoding=checked_encoding(encoding or loaded.file.encoding),
+        delimiter=delimiter or loaded.file.delimiter,
+    )
+    return OrderFile(file, kind, form, MappedRows(loaded))
 
 
 class OrderFile(Iterable[Line], AsyncIterable[Line]):
@@ -86,14 +111,17 @@ class OrderFile(Iterable[Line], AsyncIterable[Line]):
     position: int = 0
     """Number of bytes read in the current iteration."""
 
-    def __init__(
-        self, path: Path, kind: Format, encoding: str | None, delimiter: str | None, names: ColumnNames
-    ) -> None:
+    def __init__(self, path: Path, kind: Format, form: FileFormat, rows: PlainRows | MappedRows) -> None:
         self._path = path
         self._kind = kind
-        self._encoding = encoding
-        self._delimiter = delimiter
-        self._names = names
+        self._form = form
+        self._rows = rows
+        self._left_out = LeftOutOrders()
+
+    @property
+    def left_out(self) -> tuple[LeftOut, ...]:
+        """What the mapping left out in the current iteration, by reason."""
+        return self._left_out.reasons()
 
     @property
     def size(self) -> int:
@@ -108,20 +136,24 @@ class OrderFile(Iterable[Line], AsyncIterable[Line]):
 
     def _read(self, before_read: Callable[[], None]) -> Iterator[Line]:
         self.position = 0
-        return refuse_look_alikes(self._lines(before_read))
+        self._left_out = LeftOutOrders()
+        lines = self._lines(before_read)
+        return lines if self._rows.allows_look_alikes else refuse_look_alikes(lines)
 
     def _lines(self, before_read: Callable[[], None]) -> Iterator[Line]:
-        missing = plain_heading(self._names)
+        rows, form = self._rows, self._form
         if self._is_workbook():
-            with opened_workbook(self._path, missing, sheet=None, heading_row=None, on_bytes=self._count) as workbook:
-                yield from read_plain(workbook, self._path, self._names)
+            with opened_workbook(
+                self._path, rows.missing, sheet=form.sheet, heading_row=form.heading_row, on_bytes=self._count
+            ) as workbook:
+                yield from rows.read(workbook, self._path, self._left_out)
             return
-        lines = text_lines(self._path, self._encoding, on_bytes=self._count, before_read=before_read)
-        if self._kind != "jsonl":
-            table = open_csv(lines, self._path, missing, delimiter=self._delimiter)
-            yield from read_plain(table, self._path, self._names)
-        else:
+        lines = text_lines(self._path, form.encoding, on_bytes=self._count, before_read=before_read)
+        if self._kind == "jsonl":
             yield from read_json_lines(lines, self._path)
+        else:
+            table = open_csv(lines, self._path, rows.missing, delimiter=form.delimiter, heading_row=form.heading_row)
+            yield from rows.read(table, self._path, self._left_out)
 
     def _is_workbook(self) -> bool:
         """Look at the first bytes; those of a pipe stay where they are."""

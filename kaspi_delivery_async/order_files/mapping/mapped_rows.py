@@ -1,0 +1,171 @@
+"""The rows of a mapped table as orders: gathered, filtered, and never half of one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kaspi_delivery_async._wire.order_ids import canonical_order_id
+from kaspi_delivery_async._wire.text import storable
+from kaspi_delivery_async.errors import InvalidRequestError
+from kaspi_delivery_async.order_files.cells import order_id_problem
+from kaspi_delivery_async.order_files.columns import ORDER_ID
+from kaspi_delivery_async.order_files.lines import Line
+from kaspi_delivery_async.order_files.lost_letters import LostLetters
+from kaspi_delivery_async.order_files.mapping.combining import combined
+from kaspi_delivery_async.order_files.mapping.records import (
+    Columns,
+    Record,
+    is_total,
+    mapped_heading,
+    matched,
+)
+from kaspi_delivery_async.order_files.mapping.spool import Spool
+from kaspi_delivery_async.order_files.tables.rows import place
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from kaspi_delivery_async.order_files.mapping.left_out import LeftOutOrders
+    from kaspi_delivery_async.order_files.mapping.model import Mapping
+    from kaspi_delivery_async.order_files.tables.rows import Row, Table
+
+
+class MappedRows:
+    """Reads tables by a mapping."""
+
+    def __init__(self, mapping: Mapping) -> None:
+        self._mapping = mapping
+        self.missing = mapped_heading(mapping)
+        self.allows_look_alikes = mapping.allows_look_alikes
+
+    def read(self, table: Table, path: Path, left_out: LeftOutOrders) -> Iterator[Line]:
+        """Yield the orders of a table, once all of it is read; one that cannot be sent becomes a line with its error.
+
+        Raises `InvalidRequestError` for a heading that lacks a column.
+        """
+        columns = Columns.of(self._mapping, table, path)
+        with Spool() as spool, LostLetters(path) as letters:
+            _gather(table, columns, spool, letters, left_out)
+            for records in spool.orders():
+                line = _Order(columns, path, records, left_out).line()
+                if line is not None:
+                    yield line
+
+
+def _gather(table: Table, columns: Columns, spool: Spool, letters: LostLetters, left_out: LeftOutOrders) -> None:
+    """Read all rows; one without an order id belongs to nobody, and the order above may lack it."""
+    key, since = "", 0
+    for row in table.rows():
+        record = columns.record(row)
+        record.has_lost_letters = letters.look(row)
+        own_key = _key(row, record, columns)
+        if own_key is None:
+            left_out.add("total", f"{record.cells[0]} ({table.unit} {row.number})" if record.cells else "")
+            continue
+        if own_key:
+            key, since = own_key, row.number
+        elif columns.is_continued(row.number, since=since):
+            own_key = key
+        elif record.fields or record.problems:
+            reason = _reason(columns, record)
+            if reason is not None:
+                left_out.add(reason[0], f"{table.unit} {row.number}", is_expected=reason[1])
+                continue
+            record.problems.append(
+                "has no order id, so it may be an article of the order above" if key else "has no order id"
+            )
+            own_key = key or f"\0{row.number}"
+        else:
+            continue
+        spool.add(own_key, record)
+
+
+def _key(row: Row, record: Record, columns: Columns) -> str | None:
+    """Return what is the same on all rows of an order; None for a total."""
+    text = columns.key_of(row, record)
+    if is_total(record, text):
+        return None
+    group = columns.mapping.group
+    source = columns.mapping.columns.get(group.by if group is not None else ORDER_ID)
+    if source is not None and text:
+        text = matched(text, source) or text
+    if not text or order_id_problem(text) is not None:
+        return storable(text)
+    return storable(canonical_order_id(text))
+
+
+def _reason(columns: Columns, record: Record) -> tuple[str, bool] | None:
+    """Return why a row is no order of ours, and whether a rule says so; None if it is one."""
+    mapping = columns.mapping
+    rules = list(zip((*mapping.skip, *mapping.keep), columns.tests, record.tests, strict=True))
+    names = columns.table.heading.names
+    for rule, part, text in rules[: len(mapping.skip)]:
+        if part is not None and rule.matches(text):
+            return f"{names[part.columns[0]]}: {text}", True
+    kept: dict[int, tuple[bool, str]] = {}
+    for rule, part, text in rules[len(mapping.skip) :]:
+        if part is not None:
+            before = kept.get(part.columns[0], (False, text))[0]
+            kept[part.columns[0]] = before or rule.matches(text), text
+    for column, (is_kept, text) in kept.items():
+        if not is_kept:
+            return f"{names[column]}: {text or 'empty'}, which the mapping neither keeps nor skips", False
+    return None
+
+
+class _Order:
+    """The rows of one order."""
+
+    def __init__(self, columns: Columns, path: Path, records: Sequence[Record], left_out: LeftOutOrders) -> None:
+        self._columns = columns
+        self._path = path
+        self._records = records
+        self._left_out = left_out
+        unit = columns.table.unit
+        numbers = [record.row for record in records]
+        self._place = (
+            place(path, numbers[0], unit)
+            if len(numbers) == 1
+            else f"{place(path, numbers[0], f'{unit}s')}{''.join(f', {number}' for number in numbers[1:20])}"
+            + (f" and {len(numbers) - 20} more" if len(numbers) > 20 else "")
+        )
+
+    def line(self) -> Line | None:
+        """Return the order, or what is wrong with it; None if it is left out."""
+        self._fill_tests()
+        reasons = [_reason(self._columns, record) for record in self._records]
+        given = [reason for reason in reasons if reason is not None]
+        if given and len(given) == len(reasons):
+            reason, is_expected = given[0]
+            self._left_out.add(reason, self._name(), is_expected=is_expected)
+            return None
+        problems = [f"{self._where(record)}{problem}" for record in self._records for problem in record.problems]
+        if given:
+            rows = ", ".join(
+                str(record.row) for record, reason in zip(self._records, reasons, strict=True) if reason is not None
+            )
+            problems.append(
+                f"{self._columns.table.unit} {rows} would be left out ({given[0][0]}), and the rest would not; half an "
+                "order is never sent"
+            )
+        if problems:
+            return Line(place=self._place, order=InvalidRequestError(self._place, "; ".join(problems)))
+        order, warnings = combined(self._columns, self._records, self._place)
+        return Line(place=self._place, order=order, warnings=warnings)
+
+    def _fill_tests(self) -> None:
+        """Let the rows below say what the first one says: many exports leave repeated cells empty."""
+        for index in range(len(self._columns.tests)):
+            first = next((record.tests[index] for record in self._records if record.tests[index]), "")
+            for record in self._records:
+                record.tests[index] = record.tests[index] or first
+
+    def _where(self, record: Record) -> str:
+        return f"{self._columns.table.unit} {record.row}: " if len(self._records) > 1 else ""
+
+    def _name(self) -> str:
+        record = self._records[0]
+        name = record.fields.get(ORDER_ID) or "without order id"
+        unit = self._columns.table.unit
+        return f"{name} ({unit} {record.row})"

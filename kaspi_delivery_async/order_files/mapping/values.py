@@ -1,0 +1,122 @@
+"""Parts of a mapping: what a field's columns, a rule and a text may be."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, cast
+
+from kaspi_delivery_async.order_files.mapping.model import Rule, Source
+from kaspi_delivery_async.order_files.tables.heading import spelling
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+Values = dict[str, Any]
+
+_SOURCE = {"column", "columns", "first", "join", "pattern", "optional"}
+_RULE = {"column", "values", "pattern", "filled", "optional"}
+
+
+class MappingProblem(Exception):
+    """What is wrong with a mapping, and the keys that lead there."""
+
+    def __init__(self, path: tuple[str, ...], problem: str) -> None:
+        self.path = path
+        self.problem = problem
+        super().__init__(problem)
+
+
+def only(table: Values, known: Iterable[str], path: tuple[str, ...]) -> None:
+    """Raise `MappingProblem` for a key that is not known."""
+    for key in table:
+        if key not in known:
+            raise MappingProblem((*path, key), f"is unknown; known are {', '.join(sorted(known))}")
+
+
+def text_of(value: object, path: tuple[str, ...]) -> str:
+    """Return a text that is not empty."""
+    if not isinstance(value, str) or not value.strip():
+        raise MappingProblem(path, "must be a text in quotes")
+    return value
+
+
+def texts_of(value: object, path: tuple[str, ...]) -> tuple[str, ...]:
+    """Return a list of texts."""
+    if not isinstance(value, list) or not value:
+        raise MappingProblem(path, 'must be a list of texts, such as ["Город", "Адрес"]')
+    return tuple(text_of(part, path) for part in cast("list[object]", value))
+
+
+def flag_of(table: Values, key: str, path: tuple[str, ...]) -> bool:
+    """Return a flag; it is false where it is not given."""
+    value = table.get(key, False)
+    if not isinstance(value, bool):
+        raise MappingProblem((*path, key), "must be true or false")
+    return value
+
+
+def _pattern(table: Values, path: tuple[str, ...]) -> re.Pattern[str] | None:
+    if "pattern" not in table:
+        return None
+    text = text_of(table["pattern"], (*path, "pattern"))
+    try:
+        return re.compile(text, re.IGNORECASE)
+    except re.error as error:
+        raise MappingProblem((*path, "pattern"), f"is no regular expression: {error}") from None
+
+
+def source_of(value: object, field_path: str) -> Source:
+    """Return the columns of a field."""
+    path = ("columns", field_path)
+    join = " " if field_path.endswith(".name") else ", "
+    if isinstance(value, str):
+        return Source(parts=((text_of(value, path),),), join=join)
+    if isinstance(value, list):
+        return Source(parts=_parts(cast("list[object]", value), path), join=join)
+    if not isinstance(value, dict):
+        raise MappingProblem(path, 'must be the name of a column, a list of names, or a table { column = "…" }')
+    table = cast("Values", value)
+    only(table, _SOURCE, path)
+    kinds = [kind for kind in ("column", "columns", "first") if kind in table]
+    if len(kinds) != 1:
+        raise MappingProblem(path, "needs one of: column, columns, first")
+    if kinds == ["column"]:
+        parts: tuple[tuple[str, ...], ...] = ((text_of(table["column"], (*path, "column")),),)
+    elif kinds == ["first"]:
+        parts = (texts_of(table["first"], (*path, "first")),)
+    else:
+        parts = _parts(table["columns"], (*path, "columns"))
+    if "join" in table:
+        join = table["join"]
+        if not isinstance(join, str):
+            raise MappingProblem((*path, "join"), "must be a text in quotes")
+    return Source(parts=parts, join=join, pattern=_pattern(table, path), is_optional=flag_of(table, "optional", path))
+
+
+def _parts(value: object, path: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
+    """Return the names of each column that is joined; a list in the list has names to try."""
+    if not isinstance(value, list) or not value:
+        raise MappingProblem(path, 'must be a list of names, such as ["Город", "Адрес"]')
+    return tuple(
+        texts_of(part, path) if isinstance(part, list) else (text_of(part, path),)
+        for part in cast("list[object]", value)
+    )
+
+
+def rule_of(table: Values, name: str, number: int) -> Rule:
+    """Return a rule for rows."""
+    path = (name, str(number))
+    only(table, _RULE, path)
+    names: Any = table.get("column")
+    rule = Rule(
+        names=texts_of(names, (*path, "column")) if isinstance(names, list) else (text_of(names, (*path, "column")),),
+        values=frozenset(spelling(text) for text in texts_of(table["values"], (*path, "values")))
+        if "values" in table
+        else frozenset(),
+        pattern=_pattern(table, path),
+        is_filled=flag_of(table, "filled", path),
+        is_optional=flag_of(table, "optional", path),
+    )
+    if not (rule.values or rule.pattern or rule.is_filled):
+        raise MappingProblem(path, "needs one of: values, pattern, filled = true")
+    return rule
