@@ -18,11 +18,30 @@ METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 DATA = frozenset({"const", "default", "enum", "example", "value"})
 """Keys whose values are data: a `$ref` in them refers to nothing."""
 
+NAMED = frozenset({
+    "$defs", "callbacks", "content", "dependentSchemas", "encoding", "examples", "headers", "links", "parameters",
+    "pathItems", "patternProperties", "properties", "requestBodies", "responses", "schemas", "securitySchemes",
+    "webhooks",
+})  # fmt: skip
+"""Keys of objects whose own keys are names."""
+
 SCHEMAS = "#/components/schemas/"
 
 
 class CodegenError(Exception):
-    """A description, overlay or result that cannot be used; its text is one paragraph for the maintainer."""
+    """A description, overlay or result that cannot be used; its text is for the maintainer, a line for each problem."""
+
+
+MOST_PROBLEMS = 100
+"""Problems that one error names."""
+
+
+def refuse(problems: Iterable[str]) -> None:
+    """Raise CodegenError with all problems of a description, each in a line, if there are any."""
+    found = list(dict.fromkeys(problems))
+    if found:
+        more = [f"And {len(found) - MOST_PROBLEMS} more places."] if len(found) > MOST_PROBLEMS else []
+        raise CodegenError("\n".join([*found[:MOST_PROBLEMS], *more]))
 
 
 def pointer(way: Iterable[str | int]) -> str:
@@ -30,15 +49,15 @@ def pointer(way: Iterable[str | int]) -> str:
     return "#" + "".join(f"/{str(token).replace('~', '~0').replace('/', '~1')}" for token in way)
 
 
-def references(node: Json, *way: str | int) -> Iterator[tuple[Way, Object]]:
-    """Yield each object that holds a `$ref`, and the way to it."""
+def references(node: Json, *way: str | int, names: bool = False) -> Iterator[tuple[Way, Object]]:
+    """Yield each object that holds a `$ref`, and the way to it; `names` says that the keys of the node are names."""
     if isinstance(node, dict):
-        if isinstance(node.get("$ref"), str):
+        if isinstance(node.get("$ref"), str) and not names:
             yield way, node
-        names = way[-1:] == ("properties",)
         for key, value in node.items():
-            if names or not (key in DATA or (key == "examples" and isinstance(value, list))):
-                yield from references(value, *way, key)
+            data = key in DATA or key.startswith("x-") or (key == "examples" and isinstance(value, list))
+            if names or not data:
+                yield from references(value, *way, key, names=not names and key in NAMED)
     elif isinstance(node, list):
         for number, value in enumerate(node):
             yield from references(value, *way, number)

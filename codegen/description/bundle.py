@@ -1,6 +1,7 @@
 """Gathers what a description refers to, there or in other documents, among its components."""
 
 import copy
+import re
 from collections.abc import Callable, Mapping
 from pathlib import PurePosixPath
 from typing import Any
@@ -10,7 +11,7 @@ from referencing import Registry, Resource
 from referencing.exceptions import Unresolvable
 from referencing.jsonschema import DRAFT202012
 
-from codegen.documents import CodegenError, Json, Object, pointer, references
+from codegen.documents import Json, Object, pointer, references, refuse
 
 COMPONENT_DEPTH = 3
 """The tokens of a pointer to a component: `/components/schemas/Parcel`."""
@@ -21,46 +22,46 @@ def bundle(
 ) -> Object:
     """Return the document with every reference to one of its components; the argument is not changed.
 
-    `base` is the document's own URI; `read` gets the URI of another one. Raises CodegenError for a reference that
-    leads nowhere, that leads out of the document without `allow_remote`, or whose name is taken.
+    `base` is the document's own URI; `read` gets the URI of another one. Raises CodegenError for all references
+    that lead nowhere, or out of the document without `allow_remote`.
     """
     bundled = copy.deepcopy(dict(document))
     registry = _with_document(Registry(), base, document)
     gathered: dict[str, str] = {}
+    problems: list[str] = []
     waiting = [(base, way, holder) for way, holder in references(bundled)]
     while waiting:
         home, way, holder = waiting.pop(0)
         target = urljoin(home, holder["$ref"])
         uri, fragment = urldefrag(target)
         if uri != base and not allow_remote:
-            raise CodegenError(
+            problems.append(
                 f"The $ref at {pointer(way)} leads to another document, {uri}. Pass --allow-remote to follow it, or "
-                "move what it names into this description."
+                "make one description first: `npx @redocly/cli bundle OLD.yaml -o NEW.yaml`."
             )
+            continue
         if uri not in registry:
             registry = _with_document(registry, uri, read(uri))
         try:
             contents = registry.resolver(uri).lookup(f"#{fragment}").contents
-        except Unresolvable as error:
-            raise CodegenError(
+        except Unresolvable:
+            problems.append(
                 f"The $ref at {pointer(way)} leads to {holder['$ref']}, where there is nothing. Correct it, or add "
                 "what it names."
-            ) from error
+            )
+            continue
         if uri == base and fragment.startswith("/components/") and fragment.count("/") == COMPONENT_DEPTH:
             holder["$ref"] = f"#{fragment}"
             continue
         if target not in gathered:
             kind, name = _component(uri, fragment)
             components = bundled.setdefault("components", {}).setdefault(kind, {})
-            if name in components:
-                raise CodegenError(
-                    f"The $ref at {pointer(way)} would gather {target} as {pointer(['components', kind, name])}, which "
-                    "is taken. Rename one of the two."
-                )
+            name = _free(name, components)
             gathered[target] = pointer(["components", kind, name])
             components[name] = copy.deepcopy(contents)
             waiting += [(uri, way, inner) for _, inner in references(components[name])]
         holder["$ref"] = gathered[target]
+    refuse(problems)
     return bundled
 
 
@@ -68,6 +69,16 @@ def _with_document(registry: Registry[Json], uri: str, contents: Mapping[str, An
     resource: Resource[Json] = Resource.from_contents(contents, default_specification=DRAFT202012)
     extended: Registry[Json] = registry.with_resource(uri, resource)
     return extended
+
+
+def _free(name: str, taken: Mapping[str, Json]) -> str:
+    """Return a name that OpenAPI allows for a component, with a number if it is taken."""
+    allowed = free = re.sub(r"[^A-Za-z0-9._-]", "_", name) or "_"
+    number = 1
+    while free in taken:
+        number += 1
+        free = f"{allowed}{number}"
+    return free
 
 
 def _component(uri: str, fragment: str) -> tuple[str, str]:

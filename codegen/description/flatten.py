@@ -13,6 +13,7 @@ from codegen.documents import Json, Object, resolve
 UPPER = frozenset({"maxLength", "maximum", "exclusiveMaximum", "maxItems", "maxProperties", "maxContains"})
 LOWER = frozenset({"minLength", "minimum", "exclusiveMinimum", "minItems", "minProperties", "minContains"})
 FLAGS = frozenset({"readOnly", "writeOnly", "deprecated", "uniqueItems", "x-open", "x-personal"})
+UNIONS = ("oneOf", "anyOf")
 SCHEMA_MAPS = frozenset({"properties", "patternProperties", "dependentSchemas", "$defs"})
 SCHEMAS_WITHIN = frozenset({
     "items", "additionalProperties", "unevaluatedItems", "unevaluatedProperties", "propertyNames", "contains",
@@ -34,17 +35,31 @@ def flatten(document: Mapping[str, Any], schema: Json) -> Object:
     return flat
 
 
-def _parts(document: Mapping[str, Any], schema: Json, seen: frozenset[str]) -> Iterator[Object]:
-    """Yield the keywords of each part: the schema's own first, then those of its parts, the last first."""
+def _parts(
+    document: Mapping[str, Any], schema: Json, seen: frozenset[str], inside: frozenset[str] = frozenset()
+) -> Iterator[Object]:
+    """Yield the keywords of each part: the schema's own first, then those of its parts, the last first.
+
+    `inside` are the references that led to what refers to this schema.
+    """
     if not isinstance(schema, dict):
         yield {"not": {}} if schema is False else {}
         return
-    yield {key: value for key, value in schema.items() if key not in ("$ref", "allOf")}
+    yield {
+        key: value
+        for key, value in schema.items()
+        if key not in ("$ref", "allOf") and not (key in UNIONS and _lists(value, inside))
+    }
     for part in reversed(schema.get("allOf", ())):
-        yield from _parts(document, part, seen)
+        yield from _parts(document, part, seen, inside)
     reference = schema.get("$ref")
     if reference is not None and reference not in seen:
-        yield from _parts(document, resolve(document, reference), seen | {reference})
+        yield from _parts(document, resolve(document, reference), seen | {reference}, seen)
+
+
+def _lists(alternatives: Json, inside: frozenset[str]) -> bool:
+    """Whether a union lists a schema that is being looked into: then the union is a list of the kinds of a base."""
+    return any(isinstance(one, dict) and one.get("$ref") in inside for one in alternatives)
 
 
 def _merge(flat: Object, part: Mapping[str, Any]) -> None:
@@ -59,12 +74,18 @@ def _merge(flat: Object, part: Mapping[str, Any]) -> None:
 
 
 def _canonical(part: Mapping[str, Any]) -> Object:
-    """Return keywords with `const` as an enumeration of one, and unions in a list, so that they can be merged."""
+    """Return keywords with `const` as an enumeration of one, and unions in a list, so that they can be merged.
+
+    What that and the normal form of a schema do not show, but a model does, stays as `x-const` and `x-rest`.
+    """
     keywords = dict(part)
     if "const" in keywords:
         value = keywords.pop("const")
         keywords["enum"] = [one for one in keywords.get("enum", [value]) if same(one, value)]
-    unions = [*keywords.pop("unions", []), *((kind, keywords.pop(kind)) for kind in ("oneOf", "anyOf") if kind in part)]
+        keywords["x-const"] = True
+    if keywords.get("additionalProperties") in (True, {}):
+        keywords["x-rest"] = True
+    unions = [*keywords.pop("unions", []), *((kind, keywords.pop(kind)) for kind in UNIONS if kind in part)]
     return {**keywords, "unions": unions} if unions else keywords
 
 

@@ -79,7 +79,7 @@ def shapes(document: Mapping[str, Any], schema: Json) -> Shapes:
     flat = flatten(document, schema)
     exclusive = any(kind == "oneOf" for kind, _ in flat.get("unions", ()))
     branches = _branches(document, flat, reference_name(schema), frozenset())
-    found = [shape for branch, name in branches for shape in _by_type(branch, name)]
+    found = [shape for branch, name in branches for shape in by_type(branch, name)]
     if len(branches) > MOST_SHAPES:
         found = [Shape(kind="anything", keywords={"union": canonical(document, schema)})]
     return Shapes(flat, _merged(found), exclusive)
@@ -122,7 +122,8 @@ def _branches(
     return branches
 
 
-def _by_type(flat: Object, name: str | None) -> list[Shape]:
+def by_type(flat: Object, name: str | None) -> list[Shape]:
+    """Return the shapes of a flat schema without unions, one for each type of its values."""
     kinds = _kinds(flat)
     open_ = bool(flat.get("x-open"))
     shared = {

@@ -33,6 +33,10 @@ class Field:
     """Whether it may be None."""
     is_required: bool
     """Whether it has no default: it must be there, as null where it is None."""
+    is_read_only: bool
+    """Whether it is received only."""
+    is_rest: bool
+    """Whether it holds what the object has under other names."""
     convert: Callable[..., Any]
     """Converts a value, or raises `WrongTypeError`."""
 
@@ -49,12 +53,16 @@ def compile_structure(
     """
     names = _names(fields, model=model, new=object.__new__, refuse=refuse)
     names |= {f"set_{field.name}": getattr(model, field.name).__set__ for field in fields}
-    names["wire_names"] = frozenset(field.wire_name for field in fields)
+    names["wire_names"] = frozenset(field.wire_name for field in fields if not field.is_rest)
+    closed = closed and not any(field.is_rest for field in fields)
     accepted = "type(values) is dict" + (" and values.keys() <= wire_names" if closed else "")
     lines = [f"if not ({accepted}):", "    raise refuse(values)", "instance = new(model)"]
     for field in fields:
         key, name = repr(field.wire_name), field.name
-        if field.is_optional:
+        if field.is_rest:
+            lines.append("value = {name: values[name] for name in values if name not in wire_names}")
+            lines.append(f"set_{name}(instance, {_structured(field)})")
+        elif field.is_optional:
             lines.append(f"value = values[{key}]" + ("" if field.is_required else f" if {key} in values else None"))
             lines.append(f"set_{name}(instance, None if value is None else {_structured(field)})")
         else:
@@ -73,7 +81,12 @@ def compile_unstructure(
     names = _names(fields, model=model, refuse=refuse)
     lines = ["if not isinstance(instance, model):", "    raise refuse(instance)", "values = {}"]
     for field in fields:
+        if field.is_read_only:
+            continue
         lines.append(f"value = instance.{field.name}")
+        if field.is_rest:
+            lines.append(f"values = {{**convert_{field.name}(value), **values}}")
+            continue
         condition = "if value is not None: " if field.is_optional and not field.is_required else ""
         converted = f"convert_{field.name}(value)"
         if field.kind in PLAIN:

@@ -22,24 +22,19 @@ from cattrs import Converter
 
 from kaspi_delivery_async._open_enum import OpenEnum
 from kaspi_delivery_async._wire.annotations import (
-    element_of,
     fields_of,
     is_model,
     is_optional,
-    is_tuple,
+    is_rest,
     wire_name,
     without_none,
 )
 from kaspi_delivery_async._wire.compiled import Field, compile_structure, compile_unstructure
+from kaspi_delivery_async._wire.containers import register_containers
 from kaspi_delivery_async._wire.scalars import register_scalars
 from kaspi_delivery_async._wire.text import is_blank, plain
-from kaspi_delivery_async._wire.thorough import (
-    LONGEST_LIST,
-    ConversionError,
-    Reading,
-    WrongTypeError,
-    misfits,
-)
+from kaspi_delivery_async._wire.thorough import ConversionError, Reading, WrongTypeError, misfits
+from kaspi_delivery_async._wire.unions import register_unions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator
@@ -172,19 +167,6 @@ def _model_structurer(model: type[Any], converter: Converter, *, closed: bool) -
     )
 
 
-def _tuple_structurer(annotation: Any, converter: Converter) -> Callable[[object, object], tuple[Any, ...]]:
-    element = element_of(annotation)
-    structure_element = converter.get_structure_hook(element)
-
-    def structure_tuple(value: Any, _: object) -> tuple[Any, ...]:
-        elements: list[object] = value
-        if type(elements) is not list or len(elements) > LONGEST_LIST:
-            raise WrongTypeError("an array", value)
-        return tuple([structure_element(part, element) for part in elements])
-
-    return structure_tuple
-
-
 def _unstructure_string(value: object) -> str:
     if not isinstance(value, str):
         raise WrongTypeError("a string", value)
@@ -208,17 +190,6 @@ def _model_unstructurer(model: type[Any], converter: Converter) -> Callable[[obj
     return compile_unstructure(model, fields, refuse=functools.partial(WrongTypeError, model.__name__))
 
 
-def _tuple_unstructurer(annotation: Any, converter: Converter) -> Callable[[object], list[Any]]:
-    unstructure_element = converter.get_unstructure_hook(element_of(annotation))
-
-    def unstructure_tuple(value: Any) -> list[Any]:
-        if not issubclass(type(value), tuple):
-            raise WrongTypeError("a tuple", value)
-        return [unstructure_element(element) for element in value]
-
-    return unstructure_tuple
-
-
 def _fields(model: type[Any], hook: Callable[[Any], Callable[..., Any]]) -> list[Field]:
     return [
         Field(
@@ -227,6 +198,8 @@ def _fields(model: type[Any], hook: Callable[[Any], Callable[..., Any]]) -> list
             kind=without_none(field.type),
             is_optional=is_optional(field.type),
             is_required=field.default is attrs.NOTHING,
+            is_read_only="read_only" in field.metadata,
+            is_rest=is_rest(field),
             convert=hook(without_none(field.type)),
         )
         for field in fields_of(model)
@@ -236,22 +209,39 @@ def _fields(model: type[Any], hook: Callable[[Any], Callable[..., Any]]) -> list
 def _make_converter(*, closed: bool) -> Converter:
     converter = Converter(detailed_validation=False)
     register_scalars(converter)
+    register_containers(converter)
+    register_unions(converter)
     converter.register_structure_hook(str, _structure_string)
     converter.register_structure_hook(OpenEnum, _structure_open_enum)
     converter.register_structure_hook(int, _structure_integer)
     converter.register_structure_hook(datetime, _structure_datetime)
-    converter.register_structure_hook_factory(is_tuple, _tuple_structurer)
 
-    @converter.register_structure_hook_factory(is_model)
-    def structurer(model: type[Any], converter: Converter) -> Callable[[object, object], Any]:
-        return _model_structurer(model, converter, closed=closed)
-
+    _register_models(converter, closed=closed)
     converter.register_unstructure_hook(str, _unstructure_string)
     converter.register_unstructure_hook(int, _unstructure_integer)
     converter.register_unstructure_hook(datetime, _unstructure_datetime)
-    converter.register_unstructure_hook_factory(is_tuple, _tuple_unstructurer)
-    converter.register_unstructure_hook_factory(is_model, _model_unstructurer)
     return converter
+
+
+def _register_models(converter: Converter, *, closed: bool) -> None:
+    """Let a converter compile the functions of each model once, also if the model refers to itself."""
+    compiled: dict[tuple[str, Any], Callable[..., Any]] = {}
+
+    def once(way: str, compile_: Callable[..., Any]) -> Callable[[Any, Converter], Callable[..., Any]]:
+        def function(model: Any, converter: Converter) -> Callable[..., Any]:
+            key = (way, model)
+            if key in compiled:
+                return compiled[key]
+            # What refers to the model while it is compiled finds it here later.
+            compiled[key] = lambda *values: compiled[key](*values)  # noqa: PLW0108 - it is another one by then
+            compiled[key] = compile_(model, converter)
+            return compiled[key]
+
+        return function
+
+    structurer = functools.partial(_model_structurer, closed=closed)
+    converter.register_structure_hook_factory(is_model, once("read", structurer))
+    converter.register_unstructure_hook_factory(is_model, once("write", _model_unstructurer))
 
 
 _open = _make_converter(closed=False)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from datetime import date, datetime
 from decimal import Decimal
 from enum import Enum, IntEnum, StrEnum
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from types import NoneType
+from typing import TYPE_CHECKING, Any, get_args
 
+from kaspi_delivery_async._wire.annotations import is_literal
 from kaspi_delivery_async._wire.thorough import WrongTypeError
 
 if TYPE_CHECKING:
@@ -24,12 +28,17 @@ def register_scalars(converter: Converter) -> None:
     converter.register_structure_hook(float, lambda value, _: _number(value))
     converter.register_structure_hook(date, _structure_date)
     converter.register_structure_hook(Decimal, _structure_decimal)
-    converter.register_structure_hook(StrEnum, _structure_enum)
-    converter.register_structure_hook(IntEnum, _structure_enum)
+    for kind in (Enum, IntEnum, StrEnum):
+        converter.register_structure_hook(kind, _structure_enum)
+        converter.register_unstructure_hook(kind, _unstructure_enum)
+    converter.register_structure_hook_func(is_literal, _literal)
+    converter.register_structure_hook(NoneType, _null)
     converter.register_unstructure_hook(bool, _boolean)
     converter.register_unstructure_hook(float, _number)
     converter.register_unstructure_hook(date, _unstructure_date)
     converter.register_unstructure_hook(Decimal, _unstructure_decimal)
+    converter.register_unstructure_hook(NoneType, _null)
+    converter.register_unstructure_hook_factory(is_literal, lambda kind: partial(_literal, kind=kind))
 
 
 def _boolean(value: object) -> bool:
@@ -75,7 +84,29 @@ def _unstructure_decimal(value: object) -> str:
 
 def _structure_enum(value: object, enum: type[Enum]) -> Any:
     for member in enum:
-        # `True` equals 1, but is none of the numbers of an enumeration.
-        if member.value == value and type(member.value) is type(value):
+        if _same(member.value, value):
             return member
     raise WrongTypeError("one of the listed values", value)
+
+
+def _unstructure_enum(value: object) -> Any:
+    if not isinstance(value, Enum):
+        raise WrongTypeError("a member of the enumeration", value)
+    return value.value
+
+
+def _null(value: object, _: object = None) -> None:
+    if value is not None:
+        raise WrongTypeError("null", value)
+
+
+def _literal(value: object, kind: Any) -> Any:
+    for listed in get_args(kind):
+        if _same(listed, value):
+            return listed
+    raise WrongTypeError(" or ".join(json.dumps(listed, ensure_ascii=False) for listed in get_args(kind)), value)
+
+
+def _same(listed: object, value: object) -> bool:
+    """Whether a value is a listed one: `True` equals 1, but is no number."""
+    return listed == value and isinstance(listed, bool) == isinstance(value, bool)

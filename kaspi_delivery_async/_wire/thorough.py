@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast, get_args
 
 import attrs
 
 from kaspi_delivery_async._wire.annotations import (
-    element_of,
+    elements_of,
     fields_of,
+    has_tags,
+    is_map,
     is_model,
     is_optional,
+    is_rest,
     is_tuple,
+    is_union,
     wire_name,
     without_none,
 )
@@ -92,10 +96,15 @@ class Reading:
         if is_model(kind):
             return self._model(value, kind, path)
         if is_tuple(kind):
-            return self._tuple(value, element_of(kind), path)
+            return self._tuple(value, kind, path)
+        if is_map(kind):
+            return self._map(value, kind, path)
         try:
             return self._convert(kind)(value, kind)
         except WrongTypeError as error:
+            nearest = nearest_member(value, kind) if is_union(kind) else None
+            if nearest is not None:
+                return self._read(value, nearest, path)
             raise self._unreadable(path, str(error)) from None
 
     def _model(self, value: object, model: type[Any], path: str) -> Any:
@@ -104,7 +113,7 @@ class Reading:
         values = cast("Mapping[object, object]", value)
         arguments: dict[str, Any] = {}
         failure: _Unreadable | None = None
-        fields = {wire_name(field): field for field in fields_of(model)}
+        fields = {wire_name(field): field for field in fields_of(model) if not is_rest(field)}
         for name, field in fields.items():
             try:
                 if name in values:
@@ -114,29 +123,59 @@ class Reading:
             except _Unreadable as error:
                 if not (self._tolerant and field.default is None):
                     failure = error
-        if self._closed:
-            for unknown in values.keys() - fields.keys():
-                failure = self._unreadable(f"{path}.{_shown(unknown)}", _no_field(unknown, fields))
+        others = {name: part for name, part in values.items() if name not in fields}
+        try:
+            arguments |= self._rest(others, model, fields, path)
+        except _Unreadable as error:
+            failure = error
         if failure is not None:
             raise failure
         return model(**arguments)
 
-    def _tuple(self, value: object, element: Any, path: str) -> tuple[Any, ...]:
+    def _rest(self, others: Mapping[Any, object], model: type[Any], known: Iterable[str], path: str) -> dict[str, Any]:
+        """Return the field that holds what an object has under other names; without one, these are too many."""
+        for field in filter(is_rest, fields_of(model)):
+            return {field.name: self._map(others, field.type, path)}
+        failures = [
+            self._unreadable(f"{path}.{_shown(name)}", _no_field(name, known)) for name in others if self._closed
+        ]
+        if failures:
+            raise failures[0]
+        return {}
+
+    def _tuple(self, value: object, annotation: Any, path: str) -> tuple[Any, ...]:
         if not isinstance(value, list):
             raise self._unreadable(path, str(WrongTypeError("an array", value)))
         values = cast("list[object]", value)
         if len(values) > LONGEST_LIST:
             raise self._unreadable(path, f"holds more than {LONGEST_LIST} elements")
+        elements = elements_of(annotation, len(values))
+        if elements is None:
+            raise self._unreadable(path, f"has {len(values)} elements, which are too many or too few")
         read: list[Any] = []
         failure: _Unreadable | None = None
-        for index, part in enumerate(values):
+        for index, (part, element) in enumerate(zip(values, elements, strict=True)):
             try:
                 read.append(self._read(part, element, f"{path}[{index}]"))
             except _Unreadable as error:
                 failure = error
-        if failure is not None and not (self._tolerant and read):
+        if failure is not None and not (self._tolerant and read and Ellipsis in get_args(annotation)):
             raise failure
         return tuple(read)
+
+    def _map(self, value: object, annotation: Any, path: str) -> dict[str, Any]:
+        if not isinstance(value, Mapping):
+            raise self._unreadable(path, str(WrongTypeError("an object", value)))
+        read: dict[str, Any] = {}
+        failure: _Unreadable | None = None
+        for name, part in cast("Mapping[str, object]", value).items():
+            try:
+                read[name] = self._read(part, get_args(annotation)[1], f"{path}.{_shown(name)}")
+            except _Unreadable as error:
+                failure = error
+        if failure is not None and not self._tolerant:
+            raise failure
+        return read
 
     def _unreadable(self, path: str, problem: str) -> _Unreadable:
         if len(self._problems) < NAMED_PROBLEMS:
@@ -152,8 +191,10 @@ class _Unreadable(Exception):  # it never leaves a `Reading`
 
 def misfits(value: object, annotation: Any, convert: Convert, path: str = "$") -> Iterator[Problem]:
     """Name every place at or below ``path`` that cannot be written: the deepest ones that explain it."""
+    if value is None and is_optional(annotation):
+        return
     try:
-        convert(annotation)(value)
+        convert(without_none(annotation))(value)
     except WrongTypeError as error:
         deeper = [misfit for part in _parts(value, annotation, path) for misfit in misfits(*part[:2], convert, part[2])]
         yield from deeper or [(path, str(error))]
@@ -163,10 +204,46 @@ def _parts(value: object, annotation: Any, path: str) -> Iterator[tuple[object, 
     kind = without_none(annotation)
     if is_model(kind) and isinstance(value, kind):
         for field in fields_of(kind):
-            yield getattr(value, field.name), field.type, f"{path}.{wire_name(field)}"
+            where = path if is_rest(field) else f"{path}.{wire_name(field)}"
+            yield getattr(value, field.name), field.type, where
     elif is_tuple(kind) and isinstance(value, tuple):
-        for index, part in enumerate(cast("tuple[object, ...]", value)):
-            yield part, element_of(kind), f"{path}[{index}]"
+        parts = cast("tuple[object, ...]", value)
+        for index, (part, element) in enumerate(zip(parts, elements_of(kind, len(parts)) or (), strict=False)):
+            yield part, element, f"{path}[{index}]"
+    elif is_map(kind) and isinstance(value, dict):
+        for name, part in cast("dict[object, object]", value).items():
+            yield part, get_args(kind)[1], f"{path}.{_shown(name)}"
+    elif is_union(kind):
+        nearest = nearest_member(value, kind)
+        if nearest is not None:
+            yield value, nearest, path
+
+
+def nearest_member(value: object, union: Any) -> Any:
+    """Return the one member of a union that a value was meant for, as a model or as JSON; None if several may be."""
+    members = [member for member in likely_members(value, get_args(union)) if _is_near(value, member)]
+    models = [member for member in members if is_model(member)]
+    whole = [model for model in models if isinstance(value, Mapping) and _has_required(value, model)]
+    nearest = whole or models or members
+    return nearest[0] if len(nearest) == 1 else None
+
+
+def likely_members(value: object, members: Iterable[Any]) -> list[Any]:
+    """Return the members that a value may be: of an object, those alone whose tag it has, if there are any."""
+    members = list(members)
+    if isinstance(value, Mapping):
+        return [one for one in members if is_model(one) and has_tags(value, one, literal=True)] or members
+    return members
+
+
+def _is_near(value: object, member: Any) -> bool:
+    if is_model(member):
+        return isinstance(value, member) or (isinstance(value, Mapping) and has_tags(value, member))
+    return (is_map(member) and isinstance(value, Mapping)) or (is_tuple(member) and isinstance(value, (list, tuple)))
+
+
+def _has_required(values: Mapping[Any, object], model: type[Any]) -> bool:
+    return all(wire_name(field) in values for field in fields_of(model) if field.default is attrs.NOTHING)
 
 
 _JSON_NAMES: dict[type, str] = {

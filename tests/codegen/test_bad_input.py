@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from subprocess import CalledProcessError
 from typing import Any
 
 import pytest
@@ -15,7 +14,6 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codegen import settings
 from codegen.description.load import load
 from codegen.documents import CodegenError, references
 from codegen.rendering.models import render
@@ -94,22 +92,12 @@ def test_what_is_no_openapi_3_1(document: object, message: str, write: Write) ->
         ),
         ({"$ref": "other.yaml#/A"}, "The $ref at #/components/schemas/Thing leads to another document, file:///"),
         ({"type": "string", "enum": []}, "The enumeration at #/components/schemas/Thing/enum is empty."),
-        ({"enum": ["a", None]}, "The value at #/components/schemas/Thing/enum/1 is None; an enumeration holds strings"),
-        ({"enum": [1, 2]}, "The value at #/components/schemas/Thing/enum/0 is 1; an enumeration holds strings"),
-        ({"enum": ["a", "?"]}, "The value at #/components/schemas/Thing/enum/1 is '?'"),
-        ({"enum": ["in-transit", "in_transit"]}, "/enum/in-transit would both be the member in_transit."),
         (
             {"type": "string", "nullable": True},
             "`nullable` at #/components/schemas/Thing is OpenAPI 3.0 and means nothing",
         ),
         ({"items": {"nullable": True}}, "`nullable` at #/components/schemas/Thing/items is OpenAPI 3.0"),
         ({"anyOf": [STRING, {"nullable": True}]}, "`nullable` at #/components/schemas/Thing/anyOf/1 is OpenAPI 3.0"),
-        (
-            {"properties": {"weightGrams": STRING, "weight_grams": STRING}},
-            "/weight_grams and #/components/schemas/Thing/properties/weightGrams would both be the attribute",
-        ),
-        ({"properties": {"self": STRING}}, "The property at #/components/schemas/Thing/properties/self cannot be"),
-        ({"properties": {"?!": STRING}}, "The property at #/components/schemas/Thing/properties/?! cannot be"),
         (
             {"properties": {"a/b~c": {"nullable": True}}},
             "`nullable` at #/components/schemas/Thing/properties/a~1b~0c is",
@@ -132,21 +120,6 @@ def test_all_places_are_named_at_once(write: Write, schemas: Schemas) -> None:
         load(write(schemas(**bad)))
 
 
-def test_two_schemas_of_one_class_name_are_named(write: Write, schemas: Schemas) -> None:
-    with pytest.raises(
-        CodegenError, match="#/components/schemas/my_thing and #/components/schemas/MyThing would both be"
-    ):
-        load(write(schemas(MyThing=STRING, my_thing=STRING)))
-
-
-def test_two_inline_schemas_of_one_title_must_be_equal(write: Write, schemas: Schemas) -> None:
-    parts = {name: {"title": "Part", "type": "object", "properties": {name: STRING}} for name in ("a", "b")}
-    with pytest.raises(
-        CodegenError, match="#/components/schemas/Whole/properties/b would be called Part, as is another"
-    ):
-        load(write(schemas(Whole={"type": "object", "properties": parts})))
-
-
 def test_an_operation_that_forgets_its_path_parameter(write: Write, schemas: Schemas) -> None:
     paths = {"/things/{id}": {"get": {"responses": {"200": {"description": "OK"}}}}}
     with pytest.raises(CodegenError, match=r"not valid OpenAPI 3\.1 at .*'id'"):
@@ -160,21 +133,6 @@ def test_a_long_message_of_the_validator_is_cut(write: Write, schemas: Schemas) 
     assert len(str(refused.value)) < 500
 
 
-def test_a_schema_that_the_generator_cannot_turn_into_code_is_named(write: Write, schemas: Schemas) -> None:
-    part = {"type": "object", "properties": {"part": {"anyOf": [{"const": 3}]}}}
-    ready = load(write(schemas(Good=STRING, Bad=part, Worse={"$ref": "#/components/schemas/Bad"})))
-    with pytest.raises(CodegenError, match="No model can be made of the schema at #/components/schemas/Bad: "):
-        render(ready)
-
-
-def test_what_is_wrong_with_no_single_schema_is_not_blamed_on_one(
-    write: Write, schemas: Schemas, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(settings, "RUFF", [["no-such-command"]])
-    with pytest.raises(CalledProcessError):
-        render(load(write(schemas(Good=STRING))))
-
-
 def test_a_ref_into_the_middle_of_a_schema_is_followed(write: Write, schemas: Schemas) -> None:
     inner = {"type": "object", "properties": {"size": {"type": "integer"}}}
     again = {"$ref": "#/components/schemas/A/properties/inner"}
@@ -183,18 +141,12 @@ def test_a_ref_into_the_middle_of_a_schema_is_followed(write: Write, schemas: Sc
     assert "    again: Inner | None = None\n" in source
 
 
-def test_names_with_dots_stay_in_one_module(write: Write, schemas: Schemas) -> None:
-    assert "class ApiThing:" in render(
-        load(write(schemas(**{"api.Thing": {"type": "object", "properties": {"a": STRING}}})))
-    )
-
-
 def test_bodies_and_responses_without_a_schema_or_with_any_need_no_name(write: Write, schemas: Schemas) -> None:
     media: list[dict[str, Any]] = [{"text/plain": {}}, {"application/json": {"schema": True}}]
     responses = {str(200 + number): {"description": "OK", "content": content} for number, content in enumerate(media)}
     either = {"properties": {"parts": {"type": "array", "items": True}, "all": {"allOf": [True]}}}
     document = {**schemas(Thing=either), "paths": {"/things": {"get": {"responses": responses}}}}
-    assert load(write(document))["components"]["schemas"] == {"Thing": either}
+    assert set(load(write(document))["components"]["schemas"]) == {"Thing"}
 
 
 def test_inline_responses_are_named_by_their_status_where_there_are_several(write: Write, schemas: Schemas) -> None:
@@ -205,17 +157,6 @@ def test_inline_responses_are_named_by_their_status_where_there_are_several(writ
     document["components"]["responses"] = {"busy": {"description": "x", "content": content}}
     names = load(write(document))["components"]["schemas"]
     assert set(names) == {"BusyResponse", "GetThingsResponse", "GetThingsResponse409"}
-
-
-def test_inline_options_are_named_by_their_number(write: Write, schemas: Schemas) -> None:
-    options = [{"type": "object", "properties": {"a": STRING}}, {"type": "string", "enum": ["b"]}, STRING]
-    source = render(load(write(schemas(Thing={"type": "object", "properties": {"either": {"oneOf": options}}}))))
-    assert "    either: ThingEitherOption1 | ThingEitherOption2 | str | None = None\n" in source
-
-
-def test_a_ref_in_an_example_is_data(write: Write, schemas: Schemas) -> None:
-    thing = {"type": "object", "examples": [{"$ref": "nowhere"}], "properties": {"default": STRING}}
-    assert load(write(schemas(Thing=thing)))["components"]["schemas"]["Thing"] == thing
 
 
 def test_a_property_may_have_the_name_of_a_keyword_for_data(write: Write, schemas: Schemas) -> None:
@@ -258,16 +199,17 @@ def test_other_documents_are_gathered_when_allowed(
     }
     path = write(schemas(Thing={"type": "object", "properties": parts}))
     ready = load(f"{served}/description.yaml" if remote else path, allow_remote=True)
-    assert set(ready["components"]["schemas"]) == {"Thing", "Part", "whole", "Size"}
-    assert {holder["$ref"].rpartition("/")[2] for _, holder in references(ready)} == {"Part", "whole", "Size"}
+    assert set(ready["components"]["schemas"]) == {"Thing", "Part", "Whole", "Size"}
+    assert {holder["$ref"].rpartition("/")[2] for _, holder in references(ready)} == {"Part"}
     assert "Size: TypeAlias = int\n" in render(ready)
 
 
-def test_a_gathered_schema_may_not_take_a_name_that_is_taken(tmp_path: Path, schemas: Schemas, write: Write) -> None:
+def test_a_gathered_schema_of_a_name_that_is_taken_gets_a_number(
+    tmp_path: Path, schemas: Schemas, write: Write
+) -> None:
     (tmp_path / "other.yaml").write_text(yaml.safe_dump({"Thing": STRING}))
     part = {"type": "object", "properties": {"part": {"$ref": "other.yaml#/Thing"}}}
-    with pytest.raises(CodegenError, match="as #/components/schemas/Thing, which is taken"):
-        load(write(schemas(Thing=part)), allow_remote=True)
+    assert set(load(write(schemas(Thing=part)), allow_remote=True)["components"]["schemas"]) == {"Thing", "Thing2"}
 
 
 def test_a_very_large_description_works(write: Write, schemas: Schemas) -> None:

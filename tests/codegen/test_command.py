@@ -120,7 +120,7 @@ def test_a_description_that_cannot_be_used_leaves_the_models_alone(run: Run, tmp
     (tmp_path / "bad.yaml").write_text("openapi: 3.0.3")
     code, _, err = run("--spec", tmp_path / "bad.yaml", "--output", tmp_path / "models.py")
     assert code == 2
-    assert err.startswith("codegen: This description is OpenAPI 3.0.3; only 3.1 is read.")
+    assert err.startswith(f"codegen: {tmp_path / 'bad.yaml'} cannot be used.\nThis description is OpenAPI 3.0.3;")
     assert (tmp_path / "models.py").read_text() == "as it was"
 
 

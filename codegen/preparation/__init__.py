@@ -1,0 +1,1 @@
+"""Rewrites the schemas of a description into those that datamodel-code-generator turns into faithful models."""

@@ -1,0 +1,1 @@
+"""Small schemas, and the models that are made of them."""
