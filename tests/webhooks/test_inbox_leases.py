@@ -63,7 +63,8 @@ async def test_clocks_that_jump_or_disagree_run_no_handler_beside_itself(
 ) -> None:
     store: Any = MemoryStore() if kind == "memory" else request.getfixturevalue(kind)
     monkeypatch.setattr(worker, "POLL", 0.05)
-    ahead = 0.0
+    ahead, time_of_day = 0.0, time.time
+    monkeypatch.setattr(time, "time", lambda: time_of_day() + ahead)
     runs: list[str] = []
     goes_on = asyncio.Event()
 
@@ -73,8 +74,10 @@ async def test_clocks_that_jump_or_disagree_run_no_handler_beside_itself(
         ahead = 60.0
         await goes_on.wait()
 
-    jumps = new_inbox(store, handler=handle, clock=lambda: time.time() + ahead)
-    async with jumps, new_inbox(store, handler=handle, clock=lambda: time.time() + LEASE + 10.0) as fast:
+    async with (
+        new_inbox(store, handler=handle) as jumps,
+        new_inbox(store, handler=handle, clock=lambda: time.time() + LEASE + 10.0) as fast,
+    ):
         await receive(jumps)
         await receive(fast, "wh_2")
         async with asyncio.timeout(30):
