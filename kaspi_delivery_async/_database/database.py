@@ -7,6 +7,7 @@ version is written down beside them, so that a later release knows what it finds
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from contextlib import contextmanager
 from functools import partial
@@ -97,6 +98,8 @@ class Database:
         )
         self.is_postgresql: bool = self._engine.is_postgresql
         """Whether it is PostgreSQL, and not SQLite."""
+        self._is_closed = False
+        self._running: set[asyncio.Future[None]] = set()
 
     @classmethod
     async def open(cls, location: str | os.PathLike[str], schema: Schema) -> Self:
@@ -124,13 +127,11 @@ class Database:
 
     async def read(self, work: Callable[[Connection], T]) -> T:
         """Run a transaction that only reads; raises `StorageError`."""
-        with self._translated():
-            return await self._engine.run(work, writes=False)
+        return await self._run(work, writes=False)
 
     async def write(self, work: Callable[[Connection], T]) -> T:
         """Run a transaction that may write; on SQLite no other process writes meanwhile. Raises `StorageError`."""
-        with self._translated():
-            return await self._engine.run(work, writes=True)
+        return await self._run(work, writes=True)
 
     @property
     def is_lost(self) -> bool:
@@ -138,12 +139,27 @@ class Database:
         return self._engine.is_lost
 
     async def close(self) -> None:
-        """Close the connections."""
+        """Close the connections, once the transactions in progress have ended; those that follow fail."""
+        self._is_closed = True
+        if self._running:
+            await asyncio.wait(self._running)
         await self._engine.close()
 
     def abandon(self) -> None:
         """Let go of the connections of an event loop that was closed."""
         self._engine.abandon()
+
+    async def _run(self, work: Callable[[Connection], T], *, writes: bool) -> T:
+        if self._is_closed:
+            raise StorageError(f"{self._engine.name} cannot be used: it was closed meanwhile")
+        ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._running.add(ended)
+        try:
+            with self._translated():
+                return await self._engine.run(work, writes=writes)
+        finally:
+            self._running.remove(ended)
+            ended.set_result(None)
 
     @contextmanager
     def _translated(self) -> Generator[None]:

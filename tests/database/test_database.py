@@ -117,6 +117,20 @@ def test_many_open_one_new_database_at_once(location: str) -> None:
         assert pool.submit(asyncio.run, result()).result() == 8
 
 
+async def test_closing_waits_for_what_is_in_progress_and_refuses_what_follows(location: str) -> None:
+    """What began in spite of that would open a connection which nothing closes."""
+    database = await Database.open(location, SCHEMA)
+    writing = [asyncio.create_task(write(database)) for _ in range(8)]
+    await asyncio.sleep(0)
+
+    await database.close()
+
+    assert all(task.done() for task in writing)
+    await asyncio.gather(*writing)
+    with pytest.raises(StorageError, match="was closed"):
+        await write(database)
+
+
 async def test_an_exception_rolls_back(location: str) -> None:
     database = await Database.open(location, SCHEMA)
 
