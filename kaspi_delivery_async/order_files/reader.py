@@ -119,6 +119,11 @@ class OrderFile(Iterable[Line], AsyncIterable[Line]):
         self._left_out = LeftOutOrders()
 
     @property
+    def is_mapped(self) -> bool:
+        """Whether it is read by a mapping."""
+        return isinstance(self._rows, MappedRows)
+
+    @property
     def left_out(self) -> tuple[LeftOut, ...]:
         """What the mapping left out in the current iteration, by reason."""
         return self._left_out.reasons()

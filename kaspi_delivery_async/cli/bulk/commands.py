@@ -1,6 +1,7 @@
 """The commands for many deliveries at once: bulk create, resume, status, export."""
 
 import asyncio
+import sys
 from collections.abc import Iterable
 from contextlib import nullcontext
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kaspi_delivery_async.cli.environment import connect
+from kaspi_delivery_async.cli.exit_codes import ExitCode
 from kaspi_delivery_async.cli.options import AsJson, BaseUrl, EnvironmentName
 from kaspi_delivery_async.cli.signals import run_until_signalled
 from kaspi_delivery_async.errors import ConfigurationError
@@ -51,6 +53,20 @@ def create(
         list[str] | None,
         typer.Option("--map", metavar="NAME=FIELD", help="The field that a column holds; `NAME=` ignores the column."),
     ] = None,
+    mapping: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="A `mapping.toml`: how the columns of your own export become orders."),
+    ] = None,
+    preset: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="What made the file: kaspi-cabinet, insales, woocommerce, shopify, ozon, 1c or opencart.",
+        ),
+    ] = None,
+    is_confirmed: Annotated[
+        bool, typer.Option("--yes", help="Do not ask before sending, as it is done in a terminal with a mapping.")
+    ] = False,
     format: Annotated[
         str | None,
         typer.Option(metavar="FORMAT", help="`csv`, `xlsx` or `jsonl`; by default follows from the file's name."),
@@ -84,10 +100,11 @@ def create(
     dropoff.address, dropoff.contact.name, dropoff.contact.phone, dropoff.notes,
     parcel.description, parcel.weightGrams, parcel.valueKzt
 
-    For CSV from Excel: --grouped-numbers, and --map for its column names.
+    For CSV from Excel: --grouped-numbers, and --map for its column names. For the export of a shop's own system:
+    --preset and --mapping; then, in a terminal, it shows what would be sent and asks for a yes.
     """
     from kaspi_delivery_async.bulk import read_orders
-    from kaspi_delivery_async.cli.bulk import runs
+    from kaspi_delivery_async.cli.bulk import checking, runs
 
     orders = read_orders(
         file,
@@ -96,14 +113,20 @@ def create(
         delimiter="\t" if delimiter == "tab" else delimiter,
         columns=_columns(column or ()),
         grouped_numbers=grouped_numbers,
+        mapping=mapping,
+        preset=preset,
     )
     if dry_run:
-        raise typer.Exit(run_until_signalled(runs.check(orders, as_json=as_json)))
+        checked, _ = run_until_signalled(checking.check(orders, as_json=as_json))
+        raise typer.Exit(checked)
     if journal is None:
         raise ConfigurationError(
             "--journal is required: an SQLite file (such as run.sqlite) or PostgreSQL URL that records what was sent"
         )
     client = connect(base_url=base_url, environment=environment)
+    is_asked = orders.is_mapped and not is_confirmed and not as_json and sys.stdin.isatty()
+    if is_asked and not run_until_signalled(checking.confirmed(orders, file)):
+        raise typer.Exit(ExitCode.USAGE)
     with _opened(results, spared=[file, journal]) as rows:
         settings = runs.Settings(journal=journal, results=rows, concurrency=concurrency, rate=rate, as_json=as_json)
         if dask or scheduler is not None:

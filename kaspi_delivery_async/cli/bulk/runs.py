@@ -4,17 +4,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import attrs
-from rich.text import Text
 
 from kaspi_delivery_async._database.location import parse_location
-from kaspi_delivery_async.bulk import Journal, OrderFile, check_orders, create_deliveries
+from kaspi_delivery_async.bulk import Journal, OrderFile, create_deliveries
 from kaspi_delivery_async.cli import output
 from kaspi_delivery_async.cli.bulk.report import Report
 from kaspi_delivery_async.cli.bulk.rows import Rows
 from kaspi_delivery_async.cli.bulk.text import entry_values, totals_text, totals_values
-from kaspi_delivery_async.cli.exit_codes import ExitCode
 from kaspi_delivery_async.cli.signals import stop_signals
-from kaspi_delivery_async.cli.streams import room
 from kaspi_delivery_async.errors import ConfigurationError
 from kaspi_delivery_async.options import Limits
 
@@ -77,23 +74,6 @@ async def create_on_dask(
                     stop=stop,
                 )
             )
-
-
-async def check(orders: OrderFile, *, as_json: bool) -> ExitCode:
-    """Check every line of an input."""
-    good = wrong = 0
-    async for problem in check_orders(orders):
-        if problem is None:
-            good += 1
-        else:
-            wrong += 1
-            output.emit(
-                {"event": "problem", "error": str(problem)}, Text(output.printable(str(problem))), as_json=as_json
-            )
-            await room()
-    summary = {"event": "summary", "good": good, "wrong": wrong}
-    output.emit(summary, Text(f"{good} valid, {wrong} invalid; nothing was sent"), as_json=as_json)
-    return ExitCode.USAGE if wrong else ExitCode.DONE
 
 
 async def show_totals(journal: str, *, as_json: bool) -> None:

@@ -31,7 +31,7 @@ class CsvTable:
 
     heading: Heading
     unit: str = "line"
-    _reader: Any
+    _reader: Any = attrs.field(alias="reader")
     """The reader of the `csv` module, which has no public type."""
 
     def rows(self) -> Iterator[Row]:

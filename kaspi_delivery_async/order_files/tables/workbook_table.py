@@ -48,8 +48,8 @@ class WorkbookTable:
     heading: Heading
     sheet: str
     unit: str = "row"
-    _rows: Iterator[Row]
-    _merged: Mapping[int, Mapping[int, int]]
+    _rows: Iterator[Row] = attrs.field(alias="rows")
+    _merged: Mapping[int, Mapping[int, int]] = attrs.field(alias="merged")
 
     def rows(self) -> Iterator[Row]:
         """Yield the rows below the heading that hold anything."""
