@@ -145,7 +145,8 @@ class Engine:
         call.throttle = context.limiter.throttle
         start = call.clock()
         if not context.queue.try_enter(start, limits):
-            await context.queue.enter(limits, deadline=call.deadline, priority=_priority(call))
+            again = call.attempts_made > 0
+            await context.queue.enter(limits, deadline=call.deadline, priority=_priority(call), again=again)
             start = call.clock()
         if call.before_attempt is not None:
             try:
@@ -233,8 +234,6 @@ class Engine:
 
 
 def _priority(call: CallState[Any]) -> Priority:
-    if call.attempts_made:
-        return Priority.RETRY
     if call.operation.method == "GET":
         return Priority.READ
     return Priority.CANCEL if call.operation.name == "cancel_delivery" else Priority.WRITE

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections import OrderedDict, deque
-from enum import Enum
+from enum import IntEnum
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary, WeakValueDictionary
@@ -22,15 +22,17 @@ KEPT = 4096
 """Keys and hosts whose limits are remembered although no client uses them just now."""
 
 
-class Priority(Enum):
-    """Seconds by which a request is ahead of those with no head start: so nothing starves, but writes go first."""
+class Priority(IntEnum):
+    """Which requests go first; those of the same kind that were turned away once before the others."""
 
-    RETRY = 60.0
-    """It was turned away once, and must not be for ever."""
-    CANCEL = 10.0
+    CANCEL = 1
     """It is of use only until the pickup."""
-    WRITE = 5.0
-    READ = 0.0
+    WRITE = 3
+    READ = 5
+
+
+FAIR_TURN = 8
+"""One turn in so many goes to the request that has waited longest, whatever its priority: so nothing starves."""
 
 
 @attrs.define(eq=False)
@@ -38,17 +40,16 @@ class _Waiter:
     turn: asyncio.Future[None]
     limits: Limits
     deadline: float
-    due: float
-    """When it came, less its head start: the least goes first."""
+    since: float
 
 
 class Queue:
-    """Queue of the requests waiting on one event loop; first in, first out within a priority."""
+    """Queue of the requests waiting on one event loop; first in, first out within a rank."""
 
     def __init__(self, throttle: Throttle) -> None:
         self._throttle = throttle
-        self._waiters: dict[Priority, deque[_Waiter]] = {}
-        """By priority; none is empty."""
+        self._waiters: dict[int, deque[_Waiter]] = {}
+        """By rank, the least of which goes first; none is empty."""
         self._in_flight = 0
         self._turns = 0
         """How many were given."""
@@ -62,8 +63,8 @@ class Queue:
         self._depart(now, limits)
         return True
 
-    async def enter(self, limits: Limits, *, deadline: float, priority: Priority) -> None:
-        """Wait for a turn; call `leave` when the request that got one has ended.
+    async def enter(self, limits: Limits, *, deadline: float, priority: Priority, again: bool = False) -> None:
+        """Wait for a turn, ``again`` after an earlier attempt; call `leave` when the request that got it has ended.
 
         Raises `DeadlineExceededError` if no turn comes before ``deadline``: at once where that is
         certain already.
@@ -74,8 +75,8 @@ class Queue:
             return
         if self._throttle.paused_until >= deadline:
             raise _too_late(self._throttle.paused_until - now)
-        waiter = _Waiter(loop.create_future(), limits, deadline, now - priority.value)
-        self._waiters.setdefault(priority, deque()).append(waiter)
+        waiter = _Waiter(loop.create_future(), limits, deadline, now)
+        self._waiters.setdefault(priority - again, deque()).append(waiter)
         self._serve()
         self._expect_turn()
         expiry = loop.call_at(deadline, self._turn_away, waiter, deadline)
@@ -129,15 +130,16 @@ class Queue:
 
     def _first(self) -> _Waiter | None:
         """Return the waiter whose turn is next, and forget those that have ended."""
-        first: _Waiter | None = None
-        for priority, waiters in list(self._waiters.items()):
+        for rank, waiters in list(self._waiters.items()):
             while waiters and waiters[0].turn.done():
                 waiters.popleft()
             if not waiters:
-                del self._waiters[priority]
-            elif first is None or waiters[0].due < first.due:
-                first = waiters[0]
-        return first
+                del self._waiters[rank]
+        if not self._waiters:
+            return None
+        if self._turns % FAIR_TURN == 0:
+            return min((waiters[0] for waiters in self._waiters.values()), key=lambda waiter: waiter.since)
+        return self._waiters[min(self._waiters)][0]
 
     def _depart(self, now: float, limits: Limits) -> None:
         self._in_flight += 1

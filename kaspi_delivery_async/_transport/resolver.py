@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+LONGEST_LOOKUP = 30.0
+"""Seconds after which a look-up is given up: aiohttp has all requests wait for the one in progress."""
+
 
 def thread_resolver() -> aiohttp.ThreadedResolver:
     """Return aiohttp's resolver, which asks as the operating system does, with other threads than the loop's.
@@ -56,4 +59,8 @@ async def _in_thread(work: Callable[[], T]) -> T:
             loop.call_soon_threadsafe(finish, value, failure)
 
     threading.Thread(target=run, name="kaspi-delivery-lookup", daemon=True).start()
-    return await result
+    try:
+        async with asyncio.timeout(LONGEST_LOOKUP):
+            return await result
+    except TimeoutError:
+        raise socket.gaierror(socket.EAI_AGAIN, "the name server did not respond") from None

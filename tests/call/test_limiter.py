@@ -14,7 +14,7 @@ pytestmark = pytest.mark.looptime
 
 
 async def enter(queue: Queue, name: str, order: list[str], *, urgent: bool = False, deadline: float = 100) -> None:
-    await queue.enter(ONE, deadline=deadline, priority=Priority.RETRY if urgent else Priority.WRITE)
+    await queue.enter(ONE, deadline=deadline, priority=Priority.WRITE, again=urgent)
     order.append(name)
     await asyncio.sleep(1)
     queue.leave()

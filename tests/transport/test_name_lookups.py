@@ -59,3 +59,18 @@ async def test_a_name_server_that_responds_too_late_disturbs_nobody(monkeypatch:
     await asyncio.to_thread(lookup.join)
     await asyncio.sleep(0)  # what the thread has left for the loop to do
     assert failures == []
+
+
+@pytest.mark.looptime
+async def test_a_look_up_that_hangs_is_given_up_and_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """aiohttp has every request wait for the look-up in progress."""
+    end = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: end.wait(10) and [])
+    async with DeliveryClient("key", base_url="https://api.invalid", retry=ONE_ATTEMPT) as client:
+        for count in (1, 1, 1, 1, 2):  # each call takes 10 s, and the fourth ends with the first look-up
+            with pytest.raises(TransportError):
+                await client.get_delivery("dlv_1")
+            assert len(lookups()) == count
+    end.set()
+    for lookup in lookups():
+        lookup.join()
