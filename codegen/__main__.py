@@ -8,10 +8,13 @@ from pathlib import Path
 from codegen import settings
 from codegen.comparison.compare import compare
 from codegen.comparison.report import as_json, as_text, is_breaking
-from codegen.coverage import gaps, present_layer
 from codegen.description.load import load, load_whole
 from codegen.documents import CodegenError, Object
+from codegen.handwritten.code import Code
+from codegen.handwritten.lacking import lacking
+from codegen.package import wanted
 from codegen.rendering.models import render
+from codegen.rendering.operations import described
 from codegen.rendering.output import drift, write
 
 EXIT_CODES = """\
@@ -39,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m codegen",
-        description="Make kaspi_delivery_async/_generated/models.py from the API description.",
+        description="Make kaspi_delivery_async/_generated from the API description, and what follows from it.",
         epilog=EXIT_CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -58,7 +61,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--spec", default=str(settings.DESCRIPTION), metavar="FILE_OR_URL", help="the description")
     parser.add_argument("--overlay", metavar="FILE_OR_URL", help="an OpenAPI Overlay 1.0 to apply to each description")
     parser.add_argument("--allow-remote", action="store_true", help="follow a $ref into other documents")
-    parser.add_argument("--output", type=Path, default=settings.MODELS, metavar="FILE", help="the models file")
+    parser.add_argument(
+        "--output", type=Path, metavar="FILE", help="write the models alone, to this file, and nothing else"
+    )
     parser.add_argument("--json", action="store_true", help="with --diff: print JSON")
     return parser
 
@@ -75,17 +80,24 @@ def _load_to_compare(source: str, options: argparse.Namespace) -> Object:
     return load_whole(source, overlay=options.overlay, allow_remote=options.allow_remote)
 
 
-def _build(description: Object, output: Path) -> int:
-    write(output, render(description))
+def _files(description: Object, output: Path | None) -> dict[Path, str]:
+    """Return what each file should hold; all that the generator writes, or the models alone at another place."""
+    return wanted(description) if output is None else {output: render(description)}
+
+
+def _build(description: Object, output: Path | None) -> int:
+    for path, text in _files(description, output).items():
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            write(path, text)
     return 0
 
 
-def _check(description: Object, output: Path) -> int:
-    difference = drift(output, render(description))
-    lacking = [f"{gap}\n" for gap in gaps(description, present_layer(settings.ROOT))]
+def _check(description: Object, output: Path | None) -> int:
+    difference = "".join(drift(path, text) for path, text in _files(description, output).items())
+    left = lacking(described(description), description["components"]["schemas"], Code(settings.ROOT))
     sys.stdout.write(difference)
-    sys.stdout.writelines(lacking)
-    return 1 if difference or lacking else 0
+    sys.stdout.writelines(f"{line}\n" for line in left)
+    return 1 if difference or left else 0
 
 
 def _diff(options: argparse.Namespace) -> int:

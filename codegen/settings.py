@@ -8,11 +8,15 @@ from datamodel_code_generator.format import DatetimeClassType, PythonVersion
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 DESCRIPTION: Final = ROOT / "openapi" / "kaspi-delivery.yaml"
-MODELS: Final = ROOT / "kaspi_delivery_async" / "_generated" / "models.py"
+PACKAGE: Final = ROOT / "kaspi_delivery_async"
+MODELS: Final = PACKAGE / "_generated" / "models.py"
+OPERATIONS: Final = PACKAGE / "_generated" / "operations.py"
 
-HEADER: Final = '''\
-# Generated from the API description by `python -m codegen`; do not edit.
-"""Models of the Kaspi Delivery API."""'''
+
+def header(docstring: str) -> str:
+    """Return the first lines of a generated module."""
+    return f'# Generated from the API description by `python -m codegen`; do not edit.\n"""{docstring}"""'
+
 
 GENERATOR: Final[dict[str, Any]] = {
     "input_file_type": InputFileType.OpenAPI,
@@ -44,7 +48,7 @@ GENERATOR: Final[dict[str, Any]] = {
     "frozen_dataclasses": True,
     "keyword_only": True,
     # The same input gives the same text: in the order of the description, without times and paths.
-    "custom_file_header": HEADER,
+    "custom_file_header": header("Models of the Kaspi Delivery API."),
     "disable_timestamp": True,
     # One module, whatever the names of the schemas.
     "treat_dot_as_module": False,

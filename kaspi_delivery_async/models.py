@@ -29,6 +29,7 @@ from kaspi_delivery_async._generated.models import (
     TestWebhookRequest,
     WebhookEventType,
 )
+from kaspi_delivery_async._generated.operations import ALL
 from kaspi_delivery_async._wire.body import load_json
 from kaspi_delivery_async._wire.converter import structure, structure_closed, unstructure
 from kaspi_delivery_async._wire.order_ids import canonical_order_id
@@ -62,7 +63,7 @@ __all__ = [
 
 T = TypeVar("T")
 
-_SENT = frozenset({DeliveryRequest, CancelRequest, TestWebhookRequest})
+_SENT = frozenset({spec.request for spec in ALL} - {spec.result for spec in ALL})
 """Models that are sent and never received. In these, an unknown field is a misspelt one."""
 
 

@@ -6,15 +6,19 @@ is the same request. Give it to `DeliveryClient.send`, or use an HTTP client of 
 """
 
 from collections.abc import Mapping
-from typing import Any, Generic, TypeVar
-from urllib.parse import quote, urlsplit
+from typing import Any, Generic, TypeVar, cast
+from urllib.parse import quote, urlencode, urlsplit
 
 import attrs
 
+from kaspi_delivery_async._generated import operations as described
+from kaspi_delivery_async._operation_spec import OperationSpec
+from kaspi_delivery_async._wire.converter import unstructure
 from kaspi_delivery_async._wire.headers import is_visible_ascii
 from kaspi_delivery_async._wire.idempotency_keys import cancel_key, checked_key, create_key
 from kaspi_delivery_async._wire.response_parser import read_response
 from kaspi_delivery_async._wire.text import plain
+from kaspi_delivery_async._wire.thorough import ConversionError
 from kaspi_delivery_async.errors import (
     CancelNotAllowedError,
     ConflictError,
@@ -38,39 +42,12 @@ T = TypeVar("T")
 
 _UNSAFE_IN_PATH = frozenset("/\\?#%")
 
-
-@attrs.frozen(kw_only=True)
-class OperationSpec(Generic[T]):
-    """What all requests of one operation have in common."""
-
-    name: str
-    """The operation's name in this package, such as ``create_delivery``."""
-    method: str
-    """HTTP method."""
-    path: str
-    """The path as the description writes it, with ``{deliveryId}`` in place of an id."""
-    result: type[T]
-    """The model of a 2xx response."""
-    conflict: type[ConflictError] = ConflictError
-    """The error that a 409 stands for."""
-
-
-_CREATE = OperationSpec(
-    name="create_delivery",
-    method="POST",
-    path="/v1/deliveries",
-    result=DeliveryCreated,
-    conflict=IdempotencyConflictError,
-)
-_GET = OperationSpec(name="get_delivery", method="GET", path="/v1/deliveries/{deliveryId}", result=Delivery)
-_CANCEL = OperationSpec(
-    name="cancel_delivery",
-    method="POST",
-    path="/v1/deliveries/{deliveryId}/cancel",
-    result=Delivery,
-    conflict=CancelNotAllowedError,
-)
-_TEST_WEBHOOK = OperationSpec(name="send_test_webhook", method="POST", path="/v1/webhooks/test", result=TestWebhook)
+_CREATE, _CANCEL = described.CREATE_DELIVERY, described.CANCEL_DELIVERY
+_CONFLICTS: Mapping[str, type[ConflictError]] = {
+    _CREATE.name: IdempotencyConflictError,
+    _CANCEL.name: CancelNotAllowedError,
+}
+"""What a 409 means, where it is more than a `ConflictError`."""
 
 
 @attrs.frozen
@@ -119,7 +96,7 @@ class Operation(Generic[T]):
             body,
             operation=spec.name,
             result=spec.result,
-            conflict=spec.conflict,
+            conflict=_CONFLICTS.get(spec.name, ConflictError),
             about=self.about,
             changes=spec.method != "GET",
         )
@@ -133,7 +110,7 @@ def create_delivery(request: DeliveryRequest, idempotency_key: str | None = None
     form, so ids that look the same have the same key and body. Raises `InvalidRequestError` with the path of every
     wrong field; `models.checked_order` has the rules.
     """
-    _check_class(request, DeliveryRequest, _CREATE)
+    _check_class(request, _CREATE)
     try:
         values = order_values(request)
         body = write_json(values)
@@ -141,14 +118,12 @@ def create_delivery(request: DeliveryRequest, idempotency_key: str | None = None
         raise _named(error, _CREATE) from None
     order_id: str = values["externalOrderId"]
     key = create_key(order_id) if idempotency_key is None else _checked(idempotency_key, _CREATE)
-    return _write(_CREATE, _CREATE.path, body=body, key=key, about=("externalOrderId", order_id))
+    return _with_body(_CREATE, _CREATE.path, body, key, ("externalOrderId", order_id))
 
 
 def get_delivery(delivery_id: str, *, include_history: bool = False) -> Operation[Delivery]:
     """Fetch a delivery, with its past statuses if ``include_history`` (Source: GS RF)."""
-    delivery_id = _checked_id(delivery_id, _GET)
-    query = "?includeHistory=true" if include_history else ""
-    return Operation(_GET, _filled(_GET, delivery_id) + query, about=("deliveryId", delivery_id))
+    return _read(described.GET_DELIVERY, delivery_id, include_history=include_history or None)
 
 
 def cancel_delivery(
@@ -158,10 +133,10 @@ def cancel_delivery(
 
     Without ``idempotency_key`` the key is ``{delivery_id}-cancel``.
     """
-    delivery_id = _checked_id(delivery_id, _CANCEL)
-    body = _encode(CancelRequest(reason=reason), _CANCEL)
-    key = cancel_key(delivery_id) if idempotency_key is None else _checked(idempotency_key, _CANCEL)
-    return _write(_CANCEL, _filled(_CANCEL, delivery_id), body=body, key=key, about=("deliveryId", delivery_id))
+    path, about = _located(_CANCEL, (delivery_id,))
+    body = _encoded(CancelRequest(reason=reason), _CANCEL)
+    key = cancel_key(about[1]) if idempotency_key is None else _checked(idempotency_key, _CANCEL)
+    return _with_body(_CANCEL, path, body, key, about)
 
 
 def send_test_webhook(url: str, event_type: WebhookEventType | str) -> Operation[TestWebhook]:
@@ -169,17 +144,34 @@ def send_test_webhook(url: str, event_type: WebhookEventType | str) -> Operation
 
     It takes no idempotency key, so a client repeats it only if nothing was sent.
     """
-    name = _TEST_WEBHOOK.name
+    name = described.SEND_TEST_WEBHOOK.name
     if not isinstance(event_type, str) or not event_type:
         raise InvalidRequestError("$.type", "expected an event type such as 'delivery.created'", operation=name)
-    body = _encode(TestWebhookRequest(url=url, type=WebhookEventType(event_type)), _TEST_WEBHOOK)
+    body = TestWebhookRequest(url=url, type=WebhookEventType(event_type))
+    operation = _write(described.SEND_TEST_WEBHOOK, body=body)
     if not _is_web_address(url):
         raise InvalidRequestError("$.url", "expected an absolute http(s) URL", operation=name)
-    return _write(_TEST_WEBHOOK, _TEST_WEBHOOK.path, body=body)
+    return operation
 
 
-def _write(
-    spec: OperationSpec[T], path: str, *, body: bytes, key: str | None = None, about: tuple[str, str] | None = None
+def _read(spec: OperationSpec[T], *ids: str, **query: object) -> Operation[T]:
+    """Make a request without a body; a parameter of the query that is None is left out."""
+    path, about = _located(spec, ids) if ids else (spec.path, None)
+    for name, value in query.items():
+        if value is not None:
+            path += ("&" if "?" in path else "?") + urlencode(_written(spec, name, value))
+    return Operation(spec, path, about=about)
+
+
+def _write(spec: OperationSpec[T], *ids: str, body: object, key: str | None = None) -> Operation[T]:
+    """Make a request whose body is a model of the class that the description names."""
+    _check_class(body, spec)
+    path, about = _located(spec, ids) if ids else (spec.path, None)
+    return _with_body(spec, path, _encoded(body, spec), None if key is None else _checked(key, spec), about)
+
+
+def _with_body(
+    spec: OperationSpec[T], path: str, body: bytes, key: str | None, about: tuple[str, str] | None
 ) -> Operation[T]:
     headers = {"Content-Type": "application/json"}
     if key is not None:
@@ -187,15 +179,37 @@ def _write(
     return Operation(spec, path, headers, body, key, about)
 
 
-def _checked(key: str, spec: OperationSpec[T]) -> str:
-    return checked_key(key, operation=spec.name)
-
-
-def _encode(model: object, spec: OperationSpec[Any]) -> bytes:
+def _encoded(body: object, spec: OperationSpec[Any]) -> bytes:
     try:
-        return write_json(to_dict(model))
+        return write_json(to_dict(body))
     except InvalidRequestError as error:
         raise _named(error, spec) from None
+
+
+def _located(spec: OperationSpec[Any], ids: tuple[str, ...]) -> tuple[str, tuple[str, str]]:
+    """Return a request's path, and the field of a response with the id that it holds if it is the right one."""
+    path, about = spec.path, ("", "")
+    for number, given in enumerate(ids):
+        wire = spec.parameters[number].wire
+        checked = _checked_id(given, spec)
+        path = path.replace(f"{{{wire}}}", quote(checked, safe=""))
+        about = (wire, checked)
+    return path, about
+
+
+def _written(spec: OperationSpec[Any], name: str, value: object) -> list[tuple[str, str]]:
+    """Return a parameter of the query as text, once for each value of a list."""
+    parameter = next(parameter for parameter in spec.parameters if parameter.name == name)
+    try:
+        plain_value: object = unstructure(value, parameter.kind)
+    except ConversionError as error:
+        raise InvalidRequestError(name, error.problems[0][1], operation=spec.name) from None
+    values = cast("list[object]", plain_value) if isinstance(plain_value, list) else [plain_value]
+    return [(parameter.wire, str(one).lower() if isinstance(one, bool) else str(one)) for one in values]
+
+
+def _checked(key: str, spec: OperationSpec[Any]) -> str:
+    return checked_key(key, operation=spec.name)
 
 
 def _named(error: InvalidRequestError, spec: OperationSpec[Any]) -> InvalidRequestError:
@@ -203,8 +217,9 @@ def _named(error: InvalidRequestError, spec: OperationSpec[Any]) -> InvalidReque
     return error
 
 
-def _check_class(model: object, kind: type[object], spec: OperationSpec[Any]) -> None:
-    if not isinstance(model, kind):
+def _check_class(model: object, spec: OperationSpec[Any]) -> None:
+    kind = spec.request
+    if kind is not None and not isinstance(model, kind):
         raise InvalidRequestError("$", f"expected {kind.__name__}, got {type(model).__name__}", operation=spec.name)
 
 
@@ -218,10 +233,6 @@ def _checked_id(delivery_id: str, spec: OperationSpec[Any]) -> str:
             operation=spec.name,
         )
     return plain(delivery_id)
-
-
-def _filled(spec: OperationSpec[Any], delivery_id: str) -> str:
-    return spec.path.replace("{deliveryId}", quote(delivery_id, safe=""))
 
 
 def _is_web_address(url: str) -> bool:

@@ -22,7 +22,7 @@ def render(description: Mapping[str, Any]) -> str:
         # Only models that refer to themselves need annotations that are read later.
         disable_future_imports=not _is_recursive(schemas),
     )
-    return _formatted(str(source))
+    return formatted(str(source))
 
 
 def _is_recursive(schemas: Mapping[str, Any]) -> bool:
@@ -37,7 +37,8 @@ def _is_recursive(schemas: Mapping[str, Any]) -> bool:
     return bool(left)
 
 
-def _formatted(source: str) -> str:
+def formatted(source: str) -> str:
+    """Return a module's source with its imports sorted, in the project's style."""
     for arguments in settings.RUFF:
         source = subprocess.run(
             [sys.executable, "-m", "ruff", *arguments, "--stdin-filename", str(settings.MODELS), "-"],

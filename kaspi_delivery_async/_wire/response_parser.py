@@ -67,8 +67,6 @@ _CONFLICTS: dict[type[ConflictError], str] = {
 }
 
 
-_NAMING_NO_DELIVERY = frozenset({"create_delivery", "send_test_webhook"})
-
 _PRINTABLE_CODE = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _DELIVERY_ID = re.compile(rb'"deliveryId"\s*:\s*"([\x21\x23-\x5b\x5d-\x7e]{1,128})"')
 
@@ -90,7 +88,7 @@ def read_response(
     an effect on the server.
     """
     if status // 100 != 2:
-        raise _api_error(status, headers, body, operation=operation, conflict=conflict)
+        raise _api_error(status, headers, body, operation=operation, conflict=conflict, about=about)
     delivery_id = None
     try:
         values = load_body(headers, body)
@@ -134,10 +132,16 @@ def _find_delivery_id(body: bytes) -> str | None:
 
 
 def _api_error(
-    status: int, headers: Mapping[str, str], body: bytes, *, operation: str, conflict: type[ConflictError]
+    status: int,
+    headers: Mapping[str, str],
+    body: bytes,
+    *,
+    operation: str,
+    conflict: type[ConflictError],
+    about: tuple[str, str] | None,
 ) -> ApiError:
     code, message = _error_body(headers, body)
-    kind, advice = _classify(status, operation, conflict)
+    kind, advice = _classify(status, conflict, about)
     named = f" ({code})" if code and _PRINTABLE_CODE.fullmatch(code) else ""
     client_error = HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR
     return kind(
@@ -152,8 +156,8 @@ def _api_error(
     )
 
 
-def _classify(status: int, operation: str, conflict: type[ConflictError]) -> tuple[type[ApiError], str]:
-    if status == HTTPStatus.NOT_FOUND and operation in _NAMING_NO_DELIVERY:
+def _classify(status: int, conflict: type[ConflictError], about: tuple[str, str] | None) -> tuple[type[ApiError], str]:
+    if status == HTTPStatus.NOT_FOUND and (about is None or about[0] != "deliveryId"):  # it named no delivery
         return NotFoundError, "this server does not know the operation; check `base_url`"
     if status == HTTPStatus.CONFLICT:
         return conflict, _CONFLICTS[conflict]

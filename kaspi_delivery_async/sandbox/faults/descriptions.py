@@ -7,12 +7,12 @@ from kaspi_delivery_async.sandbox.deliveries import lifecycle
 from kaspi_delivery_async.sandbox.faults.fault import (
     EVERY_EVENT,
     EVERY_OPERATION,
-    OPERATIONS,
     OWN_SETTINGS,
     WEBHOOK_KINDS,
     FaultKind,
     wire_name,
 )
+from kaspi_delivery_async.sandbox.routes import OPERATIONS
 
 DESCRIPTIONS: Mapping[FaultKind, str] = MappingProxyType({
     FaultKind.LATENCY: "the request is handled `seconds` late, even if its client has gone; goes with another fault",

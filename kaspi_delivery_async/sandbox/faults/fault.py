@@ -10,8 +10,8 @@ from urllib.parse import unquote
 import attrs
 
 from kaspi_delivery_async.sandbox.deliveries import lifecycle
+from kaspi_delivery_async.sandbox.routes import OPERATIONS
 
-OPERATIONS = ("create", "get", "cancel", "test-webhook")
 EVERY_OPERATION = "*"
 EVERY_EVENT = "webhook"
 

@@ -21,6 +21,7 @@ from kaspi_delivery_async.sandbox.http.messages import (
     method_not_allowed,
     not_found,
 )
+from kaspi_delivery_async.sandbox.routes import OPERATIONS, route_of, routes_at
 from kaspi_delivery_async.sandbox.state.idempotency_keys import (
     KeyConflictError,
     KeyMemory,
@@ -35,28 +36,6 @@ REPLAYED = ("X-Idempotent-Replay", "true")
 """Marks the original response when it is given again. Source: GS, AU."""
 
 _MERCHANT = "merchant"  # the owner of every key, where keys do not belong to an API key
-_KEYED = frozenset({"create", "cancel"})
-
-
-def route(segments: tuple[str, ...]) -> tuple[str, str] | None:
-    """Find the operation and the method that a path names."""
-    match segments:
-        case ("v1", "deliveries"):
-            return "create", "POST"
-        case ("v1", "deliveries", _):
-            return "get", "GET"
-        case ("v1", "deliveries", _, "cancel"):
-            return "cancel", "POST"
-        case ("v1", "webhooks", "test"):
-            return "test-webhook", "POST"
-        case _:
-            return None
-
-
-def operation_of(request: HttpRequest) -> str | None:
-    """Return the operation that a request is, ``None`` if it is none."""
-    routed = route(request.segments)
-    return routed[0] if routed and routed[1] == request.method else None
 
 
 class DeliveryApi:
@@ -74,11 +53,9 @@ class DeliveryApi:
         self._admit = admit
         self._assumptions = assumptions
         self._validator = validation.Validator(strict=assumptions.unknown_fields == "refused")
-        self._operations = {
-            "create": self._create,
-            "get": self._get,
-            "cancel": self._cancel,
-            "test-webhook": self._test_webhook,
+        # A handler is called as its operation.
+        self._handlers: dict[str, Callable[[HttpRequest], HttpResponse]] = {
+            operation: getattr(self, operation.replace("-", "_")) for operation in OPERATIONS
         }
 
     def respond(self, request: HttpRequest) -> HttpResponse:
@@ -87,14 +64,14 @@ class DeliveryApi:
             if not any(request.segments):
                 raise not_found("the Delivery API is here: its operations are below /delivery/v1/deliveries")
             self._admit(request.headers.get("x-api-key", ""))
-            routed = route(request.segments)
-            if routed is None:
-                raise not_found("there is no such path")
-            operation, method = routed
-            if request.method != method:
-                raise method_not_allowed(request.method, method)
-            response = self._operations[operation](request)
-            if method != "GET":
+            route = route_of(request.method, request.segments)
+            if route is None:
+                methods = [other.method for other in routes_at(request.segments)]
+                if not methods:
+                    raise not_found("there is no such path")
+                raise method_not_allowed(request.method, ", ".join(methods))
+            response = self._handlers[route.operation](request)
+            if route.method != "GET":
                 self._service.commit()
         except HttpError as error:
             return self._spared(error_response(error))
@@ -105,20 +82,22 @@ class DeliveryApi:
 
     def order_of(self, request: HttpRequest) -> str | None:
         """Return the order that the request of an operation is about, if it says so."""
-        if operation_of(request) == "create":
+        route = route_of(request.method, request.segments)
+        if route is not None and route.operation == "create":
             with suppress(ValueError):
                 body = wire_format.loads(request.body)
                 order_id = body.get("externalOrderId") if isinstance(body, dict) else None  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
                 return order_id if isinstance(order_id, str) else None
         else:
-            with suppress(UnknownDeliveryError):
+            with suppress(UnknownDeliveryError, IndexError):
                 return self._service.get(request.segments[2]).external_order_id
         return None
 
     def key_of(self, request: HttpRequest) -> tuple[str, str] | None:
         """Return the owner and the idempotency key of a request, ``None`` where it has none."""
         key = request.headers.get("Idempotency-Key")
-        if key is None or operation_of(request) not in _KEYED:
+        route = route_of(request.method, request.segments)
+        if key is None or route is None or not route.keyed:
             return None
         return self._owner(request), key
 
@@ -143,7 +122,8 @@ class DeliveryApi:
                         self._service.commit_if_possible()
         return self._spared(response)
 
-    def _create(self, request: HttpRequest) -> HttpResponse:
+    def create(self, request: HttpRequest) -> HttpResponse:
+        """Create a delivery. Source: GS CD RF."""
         body = json_body(request)
 
         def create(key: str | None) -> HttpResponse:
@@ -154,7 +134,8 @@ class DeliveryApi:
 
         return self._once(request, body, create)
 
-    def _get(self, request: HttpRequest) -> HttpResponse:
+    def get(self, request: HttpRequest) -> HttpResponse:
+        """Return a delivery, with its history if that is asked for. Source: GS RF."""
         with_history = validation.boolean_parameter(request.query.get("includeHistory", ()), "includeHistory")
         record = self._find(request)
         if not with_history:
@@ -162,7 +143,8 @@ class DeliveryApi:
         history = [_entry(entry.status, entry.at, entry.notes) for entry in record.history]
         return json_response(200, {**_delivery(record), "history": history})
 
-    def _cancel(self, request: HttpRequest) -> HttpResponse:
+    def cancel(self, request: HttpRequest) -> HttpResponse:
+        """Cancel a delivery. Source: CD RF."""
         # The page's own example sends a body without a Content-Type. Source: AU.
         body: object = json_body(request, undeclared=True) if request.body else dict[str, object]()
 
@@ -177,7 +159,8 @@ class DeliveryApi:
 
         return self._once(request, body, cancel)
 
-    def _test_webhook(self, request: HttpRequest) -> HttpResponse:
+    def test_webhook(self, request: HttpRequest) -> HttpResponse:
+        """Send a test event. Source: RF."""
         url, event_type = self._validator.test_webhook_request(json_body(request))
         event = self._service.send_test_event(url, event_type)
         return json_response(202, {"eventId": event.event_id, "status": "queued"})

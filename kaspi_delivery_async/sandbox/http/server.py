@@ -13,7 +13,7 @@ from kaspi_delivery_async.sandbox.assumptions import Assumptions
 from kaspi_delivery_async.sandbox.clock import Clock
 from kaspi_delivery_async.sandbox.faults.selection import Faults
 from kaspi_delivery_async.sandbox.http.access import Source, check_source
-from kaspi_delivery_async.sandbox.http.delivery_api import REPLAYED, DeliveryApi, operation_of
+from kaspi_delivery_async.sandbox.http.delivery_api import REPLAYED, DeliveryApi
 from kaspi_delivery_async.sandbox.http.fault_effects import FaultEffects, reset_connection, respond
 from kaspi_delivery_async.sandbox.http.messages import (
     MAX_BODY,
@@ -24,6 +24,7 @@ from kaspi_delivery_async.sandbox.http.messages import (
     error_response,
     not_found,
 )
+from kaspi_delivery_async.sandbox.routes import route_of
 from kaspi_delivery_async.sandbox.state.logs import Log, RecordedRequest
 
 API_ROOT = "delivery"
@@ -113,7 +114,8 @@ class Router:
         return respond(await self.control(request))
 
     async def _deliver(self, connection: web.BaseRequest, request: HttpRequest) -> web.StreamResponse:
-        operation = operation_of(request)
+        route = route_of(request.method, request.segments)
+        operation = None if route is None else route.operation
         seen = functools.partial(
             RecordedRequest,
             at=self.clock.now(),
