@@ -121,6 +121,7 @@ def long(session: nox.Session) -> None:
     """Run the tests that take minutes."""
     install(session, "codegen", "examples", "test", compiled=True)
     session.run("pytest", "-m", "long", "--timeout=3600", *session.posargs)
+    session.run("python", "-m", "tests.support.readings", "--quiet", "--numprocesses=auto")
 
 
 @nox.session(python=NEWEST, default=False)

@@ -16,6 +16,8 @@ from tests.support.postgresql import postgresql_url
 
 __all__ = ["postgresql_url"]
 
+pytest_plugins = ["tests.support.readings"]
+
 settings.register_profile("suite", deadline=None, derandomize=True)
 settings.load_profile("suite")
 

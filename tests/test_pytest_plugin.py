@@ -20,6 +20,7 @@ def test_a_synchronous_test_reaches_the_sandbox(kaspi_sandbox: ThreadedSandbox) 
     assert kaspi_sandbox.requests.total == 1
 
 
+@pytest.mark.assumes("repeated-order=accepted")
 async def test_time_and_state_are_within_reach(kaspi_client: DeliveryClient, kaspi_sandbox: ThreadedSandbox) -> None:
     created = await kaspi_client.create_delivery(order())
     before = kaspi_sandbox.clock.now()

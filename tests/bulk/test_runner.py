@@ -197,6 +197,7 @@ async def test_cancelling_lets_those_in_flight_end(location: str, sandbox: Sandb
     assert set(made(sandbox).values()) == {1}
 
 
+@pytest.mark.assumes("key-in-flight=wait")
 async def test_cancelling_twice_ends_at_once_and_still_resumes(location: str, sandbox: Sandbox) -> None:
     sandbox.faults.add("create:stall")
     async with (

@@ -106,6 +106,7 @@ async def test_failures_are_summed_up_by_error(run: Run, sandbox: Sandbox, tmp_p
     assert "1 x InvalidRequestError, for example orders.csv, line 5: column externalOrderId: is empty" in ended.out
 
 
+@pytest.mark.assumes("server-errors=forgotten")
 async def test_open_orders_have_an_exit_code_and_are_resumed(
     run: Run,
     sandbox: Sandbox,

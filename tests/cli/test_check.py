@@ -54,6 +54,7 @@ async def tls_server(authority: trustme.CA, *script: Play) -> AsyncGenerator[Raw
         yield server
 
 
+@pytest.mark.meets("error-bodies")
 async def test_all_is_well(run: Run, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KASPI_WEBHOOK_SECRET", "sandbox-secret")
     ended = await run("check")
@@ -95,6 +96,7 @@ async def test_a_wrong_key(run: Run, sandbox: Sandbox) -> None:
         ("get:status:status=400", "check the base URL"),
     ],
 )
+@pytest.mark.meets("error-bodies")
 async def test_a_response_of_a_server_in_trouble(run: Run, sandbox: Sandbox, fault: str, expected: str) -> None:
     sandbox.faults.add(fault)
     ended = await run("check", "--json")

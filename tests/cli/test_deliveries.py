@@ -69,6 +69,7 @@ async def test_create_with_a_changed_payload_has_failed(run: Run, sandbox: Sandb
     assert len(sandbox.deliveries) == 1
 
 
+@pytest.mark.meets("error-bodies", "server-errors")
 async def test_create_with_an_unknown_outcome_has_an_exit_code_of_its_own(
     run: Run, sandbox: Sandbox, order_file: str
 ) -> None:
@@ -160,6 +161,7 @@ async def test_get_with_history_lists_the_statuses(run: Run, sandbox: Sandbox, o
 
 
 @pytest.mark.usefixtures("sandbox")
+@pytest.mark.meets("error-bodies")
 async def test_get_of_an_unknown_delivery_has_failed(run: Run) -> None:
     ended = await run("get", "dlv_none")
     assert (ended.code, ended.out) == (1, "")
@@ -183,6 +185,7 @@ async def test_cancel_sends_the_reason_and_shows_the_delivery(run: Run, sandbox:
     assert sandbox.requests[-1].headers["Idempotency-Key"] == f"{delivery_id}-cancel"
 
 
+@pytest.mark.meets("refusals")
 async def test_cancel_too_late_has_failed(run: Run, sandbox: Sandbox, order_file: str) -> None:
     delivery_id = await _create(run, order_file)
     await sandbox.advance(delivery_id, "in_transit")

@@ -26,6 +26,7 @@ from tests.support.cli_runner import Run, RunInto
         (["get", "--json"], 2, "ConfigurationError"),
     ],
 )
+@pytest.mark.meets("error-bodies")
 async def test_an_error_is_also_an_object_for_programs(
     run: Run, sandbox: Sandbox, arguments: list[str], code: int, error_type: str
 ) -> None:

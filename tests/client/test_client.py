@@ -82,6 +82,7 @@ async def test_a_delivery_is_read_with_its_history(client: DeliveryClient, sandb
     assert (await client.get_delivery(created.delivery_id)).history is None
 
 
+@pytest.mark.meets("refusals")
 async def test_a_delivery_is_cancelled_until_it_is_picked_up(client: DeliveryClient, sandbox: Sandbox) -> None:
     first = await client.create_delivery(order("1"))
     second = await client.create_delivery(order("2"))
@@ -97,11 +98,13 @@ async def test_a_test_webhook_is_queued(client: DeliveryClient) -> None:
     assert sent.event_id
 
 
+@pytest.mark.meets("error-bodies")
 async def test_an_unknown_delivery_is_not_found(client: DeliveryClient) -> None:
     with pytest.raises(NotFoundError, match=r"^get_delivery: HTTP 404"):
         await client.get_delivery("dlv_unknown")
 
 
+@pytest.mark.meets("error-bodies")
 async def test_a_wrong_key_and_a_disabled_key_are_different_errors(sandbox: Sandbox) -> None:
     sandbox.disabled_keys.add("disabled")
     async with (
@@ -220,6 +223,7 @@ async def test_a_handshake_that_does_not_end_has_sent_nothing() -> None:
     assert {result.outcome for result in results if isinstance(result, KaspiDeliveryError)} == {Outcome.NOT_SENT}
 
 
+@pytest.mark.meets("error-bodies")
 async def test_options_change_on_the_same_connections(client: DeliveryClient, sandbox: Sandbox) -> None:
     sandbox.faults.add("get:status:count=2")
     impatient = client.with_options(retry=RetryPolicy(max_attempts=1), timeout=Timeout(attempt=1, total=2))

@@ -21,6 +21,7 @@ from kaspi_delivery_async.bulk import Journal, create_deliveries
 from kaspi_delivery_async.models import from_dict
 from kaspi_delivery_async.sandbox import Assumptions, Sandbox
 from tests.support.described_api import Caller, order
+from tests.support.readings import QUESTIONS, pairwise
 
 READINGS = list(Assumptions.alternatives())
 QUICK = RetryPolicy(base=0.01, cap=0.02)
@@ -82,6 +83,13 @@ async def test_the_client_is_right_under_each_reading(assumptions: Assumptions, 
 @pytest.mark.parametrize("assumptions", PAIRS, ids=name)
 async def test_the_client_is_right_under_every_two_readings(assumptions: Assumptions, tmp_path: Path) -> None:
     await check_client(assumptions, tmp_path / "run.sqlite")
+
+
+def test_the_runs_of_the_clients_suite_have_every_combination_of_two_readings() -> None:
+    runs = [Assumptions.parse(texts) for texts in (*pairwise(), [])]
+    for one, other in itertools.combinations(QUESTIONS, 2):
+        seen = {tuple(attrs.asdict(run)[name.replace("-", "_")] for name in (one, other)) for run in runs}
+        assert seen == set(itertools.product(QUESTIONS[one], QUESTIONS[other]))
 
 
 PATH = "/v1/deliveries"
