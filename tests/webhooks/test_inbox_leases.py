@@ -63,17 +63,20 @@ async def test_clocks_that_jump_or_disagree_run_no_handler_beside_itself(
 ) -> None:
     store: Any = MemoryStore() if kind == "memory" else request.getfixturevalue(kind)
     monkeypatch.setattr(worker, "POLL", 0.05)
-    ahead, time_of_day = 0.0, time.time
-    monkeypatch.setattr(time, "time", lambda: time_of_day() + ahead)
+    ahead, step, time_of_day = 0.0, 0.0, time.time
     runs: list[str] = []
     goes_on = asyncio.Event()
 
-    async def handle(event: DeliveryWebhook) -> None:
+    def jumping_clock() -> float:
         nonlocal ahead
+        ahead += step
+        return time_of_day() + ahead
+
+    async def handle(event: DeliveryWebhook) -> None:
         runs.append(event.event_id)
-        ahead = 60.0
         await goes_on.wait()
 
+    monkeypatch.setattr(time, "time", jumping_clock)
     async with (
         new_inbox(store, handler=handle) as jumps,
         new_inbox(store, handler=handle, clock=lambda: time.time() + LEASE + 10.0) as fast,
@@ -83,6 +86,7 @@ async def test_clocks_that_jump_or_disagree_run_no_handler_beside_itself(
         async with asyncio.timeout(30):
             while len(runs) < 2:
                 await asyncio.sleep(0.01)
+        step = LEASE + 1.0
         await asyncio.sleep(0.3)
         assert sorted(runs) == ["wh_1", "wh_2"]
         goes_on.set()
