@@ -76,7 +76,7 @@ def test_every_preset_is_a_mapping_but_for_what_only_the_shop_knows(preset: str)
         ('[defaults]\n"dropoff.notes" = ""', 'line 2, defaults."dropoff.notes": must be a text in quotes'),
         ('[defaults]\n"parcel.weightGrams" = "half"', 'line 2, defaults."parcel.weightGrams": expected a whole number'),
         ('[[skip]]\ncolumn = "Статус"', "line 1, skip.0: needs one of: values, pattern, filled = true"),
-        ('[[skip]]\nvalues = ["x"]', "line 1, skip.0.column: must be a text in quotes"),
+        ('[[skip]]\nvalues = ["x"]', "line 1, skip.0.column: must be a list of texts"),
         ('[[skip]]\ncolumn = "a"\nvalues = []', "line 3, skip.0.values: must be a list of texts"),
         (
             '[[keep]]\ncolumn = "a"\nfilled = true\n[[keep]]\ncolumn = "a"\npattern = "("',

@@ -72,7 +72,7 @@ def _mapping(values: Values, name: str, text: str, preset: str | None) -> Mappin
 def _preset(name: object) -> Values:
     if name not in PRESETS:
         raise MappingProblem(("preset",), f"is {name!r}; it must be one of {', '.join(PRESETS)}")
-    text = (resources.files(__package__) / "presets" / f"{name}.toml").read_text("utf-8")
+    text = (resources.files(__name__.rpartition(".")[0]) / "presets" / f"{name}.toml").read_text("utf-8")
     return checked_tables(tomllib.loads(text))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections import Counter
-from typing import Any
+from typing import cast
 
 Key = tuple[str, ...]
 
@@ -33,11 +33,11 @@ def key_lines(text: str) -> dict[Key, int]:
 def _key(text: str) -> Key:
     """Return the parts of a dotted key."""
     try:
-        values: Any = tomllib.loads(f"{text} = 0")
+        values: object = tomllib.loads(f"{text} = 0")
     except tomllib.TOMLDecodeError:
         return (text,)  # of a line inside a long string
     parts: list[str] = []
     while isinstance(values, dict):
-        ((name, values),) = values.items()
+        ((name, values),) = cast("dict[str, object]", values).items()
         parts.append(name)
     return tuple(parts)

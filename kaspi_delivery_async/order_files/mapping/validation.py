@@ -22,6 +22,7 @@ from kaspi_delivery_async.order_files.mapping.values import (
     MappingProblem,
     Values,
     flag_of,
+    names_of,
     only,
     rule_of,
     source_of,
@@ -174,7 +175,6 @@ def _group(table: Values) -> Group | None:
         return None
     only(table, {"by", "quantity", "once", "sum"}, ("group",))
     by = text_of(table.get("by"), ("group", "by"))
-    quantity: Any = table.get("quantity")
     fields = {
         key: frozenset(_numeric(text, ("group", key)) for text in texts_of(table[key], ("group", key)))
         for key in ("once", "sum")
@@ -182,11 +182,7 @@ def _group(table: Values) -> Group | None:
     }
     group = Group(
         by=column.path if (column := field(by)) is not None else by,
-        quantity=()
-        if quantity is None
-        else texts_of(quantity, ("group", "quantity"))
-        if isinstance(quantity, list)
-        else (text_of(quantity, ("group", "quantity")),),
+        quantity=names_of(table["quantity"], ("group", "quantity")) if "quantity" in table else (),
         **fields,
     )
     both = sorted(group.once & group.sum)

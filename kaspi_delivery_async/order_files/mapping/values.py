@@ -47,6 +47,11 @@ def texts_of(value: object, path: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(text_of(part, path) for part in cast("list[object]", value))
 
 
+def names_of(value: object, path: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the names of a column: one, or several to try."""
+    return (text_of(value, path),) if isinstance(value, str) else texts_of(value, path)
+
+
 def flag_of(table: Values, key: str, path: tuple[str, ...]) -> bool:
     """Return a flag; it is false where it is not given."""
     value = table.get(key, False)
@@ -97,19 +102,15 @@ def _parts(value: object, path: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
     """Return the names of each column that is joined; a list in the list has names to try."""
     if not isinstance(value, list) or not value:
         raise MappingProblem(path, 'must be a list of names, such as ["Город", "Адрес"]')
-    return tuple(
-        texts_of(part, path) if isinstance(part, list) else (text_of(part, path),)
-        for part in cast("list[object]", value)
-    )
+    return tuple(names_of(part, path) for part in cast("list[object]", value))
 
 
 def rule_of(table: Values, name: str, number: int) -> Rule:
     """Return a rule for rows."""
     path = (name, str(number))
     only(table, _RULE, path)
-    names: Any = table.get("column")
     rule = Rule(
-        names=texts_of(names, (*path, "column")) if isinstance(names, list) else (text_of(names, (*path, "column")),),
+        names=names_of(table.get("column"), (*path, "column")),
         values=frozenset(spelling(text) for text in texts_of(table["values"], (*path, "values")))
         if "values" in table
         else frozenset(),

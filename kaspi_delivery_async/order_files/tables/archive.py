@@ -54,7 +54,7 @@ class _Bounded(io.FileIO):
     """A file that refuses to give out a block of any size that its own headers name."""
 
     def read(self, size: int | None = -1, /) -> bytes:
-        rest = os.fstat(self.fileno()).st_size - self.tell()
+        rest = os.fstat(self.fileno()).st_size - self.seek(0, os.SEEK_CUR)
         if (rest if size is None or size < 0 else size) > _LARGEST_DIRECTORY:
             raise Unreadable("has a list of parts that no workbook has; open it in Excel and save it again")
         return super().read(size) or b""
