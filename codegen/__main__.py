@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from codegen import settings
+from codegen.comparison.changelog import with_section
 from codegen.comparison.compare import compare
 from codegen.comparison.report import as_json, as_text, is_breaking
 from codegen.description.load import load, load_whole
 from codegen.documents import CodegenError, Object
+from codegen.handwritten.asked import Asked, said
 from codegen.handwritten.code import Code
 from codegen.handwritten.lacking import lacking
 from codegen.package import wanted
@@ -64,6 +66,14 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--output", type=Path, metavar="FILE", help="write the models alone, to this file, and nothing else"
     )
+    parser.add_argument(
+        "--changelog",
+        type=Path,
+        nargs="?",
+        const=settings.ROOT / "CHANGELOG.md",
+        metavar="FILE",
+        help="with --diff: add the changes to the changelog, under Unreleased",
+    )
     parser.add_argument("--json", action="store_true", help="with --diff: print JSON")
     return parser
 
@@ -106,7 +116,12 @@ def _diff(options: argparse.Namespace) -> int:
         raise CodegenError("--diff takes the old description and at most one new one. Leave the others out.")
     old, new = (_load_to_compare(source, options) for source in sources[:2])
     changes = compare(old, new)
-    sys.stdout.write((as_json(changes) if options.json else as_text(changes)) + "\n")
+    asked = Asked(old, new, Code(settings.ROOT))
+    places = {change: said(asked.places(change)) for change in changes}
+    sys.stdout.write((as_json if options.json else as_text)(changes, places) + "\n")
+    if options.changelog is not None:
+        text = options.changelog.read_text(encoding="utf-8") if options.changelog.exists() else ""
+        write(options.changelog, with_section(text, changes))
     return 1 if is_breaking(changes) else 0
 
 

@@ -70,6 +70,44 @@ class Code:
         places = {Place(file, line) for file in files for word, line in self._words(file) if word in names}
         return sorted(places, key=lambda place: place.order)
 
+    def uses_of_all(self, names: Collection[str]) -> list[Place]:
+        """Return where the last of some names is in the package's files that have all of them."""
+        last = [*names][-1:]
+        return [
+            place
+            for place in (self.uses(*last) if last else ())
+            if place.file.startswith(PACKAGE) and all(name in self.texts[place.file] for name in names)
+        ]
+
+    def lines_with(self, text: str) -> list[Place]:
+        """Return the lines that have a text in them, such as a URL."""
+        return [
+            Place(file, number)
+            for file, whole in self.texts.items()
+            if text in whole
+            for number, line in enumerate(whole.splitlines(), 1)
+            if text in line
+        ]
+
+    def definitions(self, name: str) -> list[Place]:
+        """Return where functions of a name are defined."""
+        functions = (ast.FunctionDef, ast.AsyncFunctionDef)
+        return [
+            Place(file, node.lineno)
+            for file, tree in self.modules(name)
+            for node in ast.walk(tree)
+            if isinstance(node, functions) and node.name == name
+        ]
+
+    def calls(self, name: str) -> list[Place]:
+        """Return where something of a name is called."""
+        return [
+            Place(file, node.lineno)
+            for file, tree in self.modules(name)
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] == name
+        ]
+
     def _with(self, names: Iterable[str]) -> Iterator[str]:
         pattern = re.compile(r"(?<![\w-])(?:" + "|".join(map(re.escape, names)) + r")(?![\w-])")
         yield from (file for file, text in self.texts.items() if pattern.search(text))

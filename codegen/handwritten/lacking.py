@@ -40,7 +40,7 @@ def _of_operations(operations: list[Operation], code: Code) -> Iterator[tuple[Pl
         function = functions.get(operation.name)
         if function is None:
             where = f"{operation.method} {operation.path}"
-            yield _last(FUNCTIONS, functions.values()), f"no function {operation.name} for {where}"
+            yield last_function(code), f"no function {operation.name} for {where}"
         else:
             yield from _of_function(operation, function)
         yield from _of_texts(operation, operations, code)
@@ -66,8 +66,7 @@ def _of_sandbox(operations: list[Operation], code: Code) -> Iterator[tuple[Place
         where = f"{operation.method} {operation.path}"
         place, name, keyed = routes.pop(_template(where), (None, "", False))
         if place is None:
-            lines = [one.line for one, *_ in routes.values()]
-            yield Place(ROUTES, max(lines, default=1)), f"no route for {where}"
+            yield last_route(code), f"no route for {where}"
         elif name not in handlers:
             yield _last(HANDLERS, handlers.values()), f"no handler {name} for {where}"
         elif keyed != operation.takes_key:
@@ -103,6 +102,21 @@ def _functions(body: list[ast.stmt]) -> Iterator[ast.FunctionDef]:
     for node in body:
         if isinstance(node, ast.FunctionDef) and not node.name.startswith("_"):
             yield node
+
+
+def last_function(code: Code) -> Place:
+    """Return the end of the last public function of operations.py, behind which a new one belongs."""
+    return _last(FUNCTIONS, _functions(code.tree(FUNCTIONS).body))
+
+
+def last_route(code: Code) -> Place:
+    """Return the line of the sandbox's last route, behind which a new one belongs."""
+    return Place(ROUTES, max(place.line for _, (place, *_) in _routes(code)))
+
+
+def routes_of(code: Code, where: str) -> list[Place]:
+    """Return the lines of the sandbox's routes at a method and path that a text names."""
+    return [place for template, (place, *_) in _routes(code) if template in _template(where).split(" is now ")]
 
 
 def _last(file: str, nodes: Iterable[ast.FunctionDef]) -> Place:
@@ -187,12 +201,12 @@ def _fields(schema: Mapping[str, Any]) -> tuple[set[str], set[str]]:
 def _of_values(schemas: Mapping[str, Any], code: Code) -> Iterator[tuple[Place, str]]:
     """Yield the statuses that have no rank, and the events that report none."""
     ranked = _members(code.tree(STATUSES), ("SEQUENCE", "MOVES"))
-    place = _assignment(code.tree(STATUSES), STATUSES, "SEQUENCE")
+    place = assignment(code, STATUSES, "SEQUENCE")
     for status in schemas.get("DeliveryStatus", {}).get("enum", ()):
         if _member(status) not in ranked:
             yield place, f"DeliveryStatus {status} has no rank"
         if not any(place.file == LIFECYCLE for place in code.uses(status)):
-            yield _assignment(code.tree(LIFECYCLE), LIFECYCLE, "SEQUENCE"), f"the sandbox knows no status {status}"
+            yield assignment(code, LIFECYCLE, "SEQUENCE"), f"the sandbox knows no status {status}"
     for event in schemas.get("WebhookEventType", {}).get("enum", ()):
         if _member(event.removeprefix("delivery.")) not in ranked:
             yield place, f"WebhookEventType {event} reports a status without a rank"
@@ -212,6 +226,7 @@ def _members(tree: ast.Module, constants: tuple[str, ...]) -> set[str]:
     }
 
 
-def _assignment(tree: ast.Module, file: str, name: str) -> Place:
-    lines = [node.lineno for node in tree.body if ast.unparse(node).startswith(f"{name} =")]
+def assignment(code: Code, file: str, name: str) -> Place:
+    """Return where a name of a module gets its value."""
+    lines = [node.lineno for node in code.tree(file).body if ast.unparse(node).startswith(f"{name} =")]
     return Place(file, lines[0] if lines else 1)
