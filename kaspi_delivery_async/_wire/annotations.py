@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import functools
 from enum import Enum
-from operator import or_
 from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Any, Literal, Union, Unpack, get_args, get_origin
 
@@ -55,7 +53,7 @@ def without_none(annotation: Any) -> Any:
     """Return the annotation without its None."""
     if not is_union(annotation):
         return annotation
-    return functools.reduce(or_, (argument for argument in get_args(annotation) if argument is not NoneType))
+    return Union[tuple(argument for argument in get_args(annotation) if argument is not NoneType)]  # noqa: UP007
 
 
 def elements_of(annotation: Any, count: int) -> list[Any] | None:
@@ -65,7 +63,8 @@ def elements_of(annotation: Any, count: int) -> list[Any] | None:
     if first[-1:] == [Ellipsis]:
         first, rest = [], first[:1]
     elif first and get_origin(first[-1]) is Unpack:  # any number of another type at the end
-        rest = list(get_args(get_args(first.pop())[0])[:1])
+        (tail,) = get_args(first.pop())
+        rest = list(get_args(tail)[:1])
     if count < len(first) or (not rest and count > len(first)):
         return None
     return first + rest * (count - len(first))

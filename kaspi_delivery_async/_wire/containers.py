@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, cast, get_args
 
 from kaspi_delivery_async._wire.annotations import elements_of, is_map, is_tuple
 from kaspi_delivery_async._wire.thorough import LONGEST_LIST, WrongTypeError
@@ -59,7 +59,8 @@ def _map_structurer(annotation: Any, converter: Converter) -> Callable[[object, 
     def structure_map(value: Any, _: object) -> dict[str, Any]:
         if not isinstance(value, dict):
             raise WrongTypeError("an object", value)
-        return {name: structure_value(part, kind) for name, part in value.items()}
+        values = cast("dict[str, object]", value)
+        return {name: structure_value(part, kind) for name, part in values.items()}
 
     return structure_map
 
@@ -68,8 +69,11 @@ def _map_unstructurer(annotation: Any, converter: Converter) -> Callable[[object
     unstructure_value = converter.get_unstructure_hook(get_args(annotation)[1])
 
     def unstructure_map(value: Any) -> dict[str, Any]:
-        if not isinstance(value, dict) or not all(isinstance(name, str) for name in value):
-            raise WrongTypeError("a dict of texts", value)
-        return {name: unstructure_value(part) for name, part in value.items()}
+        if not isinstance(value, dict):
+            raise WrongTypeError("a dict", value)
+        values = cast("dict[object, object]", value)
+        if not all(isinstance(name, str) for name in values):
+            raise WrongTypeError("a dict of texts", values)
+        return {str(name): unstructure_value(part) for name, part in values.items()}
 
     return unstructure_map

@@ -16,6 +16,8 @@ from kaspi_delivery_async._wire.annotations import is_literal
 from kaspi_delivery_async._wire.thorough import WrongTypeError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from cattrs import Converter
 
 _is_date = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}").fullmatch
@@ -38,7 +40,7 @@ def register_scalars(converter: Converter) -> None:
     converter.register_unstructure_hook(date, _unstructure_date)
     converter.register_unstructure_hook(Decimal, _unstructure_decimal)
     converter.register_unstructure_hook(NoneType, _null)
-    converter.register_unstructure_hook_factory(is_literal, lambda kind: partial(_literal, kind=kind))
+    converter.register_unstructure_hook_factory(is_literal, _literal_unstructurer)
 
 
 def _boolean(value: object) -> bool:
@@ -98,6 +100,10 @@ def _unstructure_enum(value: object) -> Any:
 def _null(value: object, _: object = None) -> None:
     if value is not None:
         raise WrongTypeError("null", value)
+
+
+def _literal_unstructurer(kind: Any) -> Callable[[object], Any]:
+    return partial(_literal, kind=kind)
 
 
 def _literal(value: object, kind: Any) -> Any:

@@ -223,27 +223,29 @@ def nearest_member(value: object, union: Any) -> Any:
     """Return the one member of a union that a value was meant for, as a model or as JSON; None if several may be."""
     members = [member for member in likely_members(value, get_args(union)) if _is_near(value, member)]
     models = [member for member in members if is_model(member)]
-    whole = [model for model in models if isinstance(value, Mapping) and _has_required(value, model)]
-    nearest = whole or models or members
+    nearest = [model for model in models if _has_required(value, model)] or models or members
     return nearest[0] if len(nearest) == 1 else None
 
 
 def likely_members(value: object, members: Iterable[Any]) -> list[Any]:
     """Return the members that a value may be: of an object, those alone whose tag it has, if there are any."""
     members = list(members)
-    if isinstance(value, Mapping):
-        return [one for one in members if is_model(one) and has_tags(value, one, literal=True)] or members
-    return members
+    return [one for one in members if is_model(one) and _has_tags(value, one, literal=True)] or members
 
 
 def _is_near(value: object, member: Any) -> bool:
     if is_model(member):
-        return isinstance(value, member) or (isinstance(value, Mapping) and has_tags(value, member))
+        return isinstance(value, member) or _has_tags(value, member)
     return (is_map(member) and isinstance(value, Mapping)) or (is_tuple(member) and isinstance(value, (list, tuple)))
 
 
-def _has_required(values: Mapping[Any, object], model: type[Any]) -> bool:
-    return all(wire_name(field) in values for field in fields_of(model) if field.default is attrs.NOTHING)
+def _has_tags(value: object, model: type[Any], *, literal: bool = False) -> bool:
+    return isinstance(value, Mapping) and has_tags(cast("Mapping[Any, object]", value), model, literal=literal)
+
+
+def _has_required(value: object, model: type[Any]) -> bool:
+    required = [wire_name(field) for field in fields_of(model) if field.default is attrs.NOTHING]
+    return isinstance(value, Mapping) and all(name in value for name in required)
 
 
 _JSON_NAMES: dict[type, str] = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from decimal import Decimal
 from types import NoneType
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, cast, get_args
 
 from kaspi_delivery_async._open_enum import OpenEnum
 from kaspi_delivery_async._wire.annotations import fields_of, is_map, is_model, is_union, values_of, wire_name
@@ -35,9 +35,10 @@ def _union_structurer(annotation: Any, converter: Converter) -> Callable[[object
                 continue
             if not isinstance(value, dict):
                 return result
-            found.append((_fit(value, member), result))
+            values = cast("dict[str, object]", value)
+            found.append((_fit(values, member), result))
         if not found:
-            raise WrongTypeError(_said(members), value)
+            raise WrongTypeError(_said(members), cast("object", value))
         return max(found, key=lambda one: one[0])[1]
 
     return structure_union

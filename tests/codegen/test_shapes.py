@@ -77,6 +77,28 @@ def test_a_refusal_names_all_places(case: Case, tmp_path: Path) -> None:
         assert any(place in line and reason in line for line in lines), lines
 
 
+MISFITS: list[tuple[Any, str]] = [
+    (models.AMapOfListsThing(a={"x": (1, "y")}), "$.a.x[1]"),  # type: ignore[dict-item]
+    (models.AMapOfTextsThing(a={1: "x"}), "$.a"),  # type: ignore[dict-item]
+    (models.TypedPropertiesBesideThing(a="x", additional={"y": "z"}), "$.y"),  # type: ignore[dict-item]
+    (models.AnObjectOrItsIdentifierThing(a=models.AnObjectOrItsIdentifierPart(b="x")), "$.a.b"),  # type: ignore[arg-type]
+    (models.AnObjectOrItsIdentifierThing(a=1), "$.a"),  # type: ignore[arg-type]
+    (models.OneOrAListThing(a=("x", 1)), "$.a[1]"),  # type: ignore[arg-type]
+    (models.ATupleOfAFixedLengthThing(a=("x",)), "$.a"),  # type: ignore[arg-type]
+    (models.ATupleOfAFixedLengthThing(a=("x", "y")), "$.a[1]"),  # type: ignore[arg-type]
+    (models.EnumerationThing(a="red"), "$.a"),  # type: ignore[arg-type]
+    (models.ConstantTextThing(a="cash"), "$.a"),  # type: ignore[arg-type]
+    (models.NullAloneThing(a=0), "$.a"),  # type: ignore[arg-type]
+]
+
+
+@pytest.mark.parametrize(("model", "path"), MISFITS)
+def test_a_model_with_a_wrong_value_is_not_written(model: Any, path: str) -> None:
+    with pytest.raises(InvalidRequestError) as refused:
+        to_dict(model)
+    assert str(refused.value).startswith(f"{path}: "), str(refused.value)
+
+
 TEXT = st.text(st.characters(codec="utf-8"), max_size=5)
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-9, 9) | TEXT,

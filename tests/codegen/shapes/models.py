@@ -507,7 +507,7 @@ class TypedPropertiesBesideThing:
 
     a: str
 
-    additional: dict[str, int] = attrs.field(factory=dict, metadata={"additional": True})
+    additional: dict[str, int] = attrs.field(factory=lambda: {}, metadata={"additional": True})
 
 
 @attrs.frozen(kw_only=True)
@@ -516,7 +516,7 @@ class AnyPropertiesBesideThing:
 
     a: str | None = None
 
-    additional: dict[str, Any] = attrs.field(factory=dict, metadata={"additional": True})
+    additional: dict[str, Any] = attrs.field(factory=lambda: {}, metadata={"additional": True})
 
 
 @attrs.frozen(kw_only=True)
@@ -525,7 +525,7 @@ class PatternsBesideThing:
 
     a: str | None = None
 
-    additional: dict[str, int] = attrs.field(factory=dict, metadata={"additional": True})
+    additional: dict[str, int] = attrs.field(factory=lambda: {}, metadata={"additional": True})
 
 
 @attrs.frozen(kw_only=True)
@@ -536,7 +536,7 @@ class AFieldCalledAsWhatHoldsTheOthersThing:
 
     additional_properties: str | None = attrs.field(default=None, metadata={"wire": "additionalProperties"})
 
-    additional_2: dict[str, int] = attrs.field(factory=dict, metadata={"additional": True})
+    additional_2: dict[str, int] = attrs.field(factory=lambda: {}, metadata={"additional": True})
 
 
 @attrs.frozen(kw_only=True)
@@ -1973,6 +1973,12 @@ class AnEnumerationOrANumberThingAOption1(StrEnum):
     LARGE = "large"
 
 
+class AnOpenEnumerationOrANumberThingAOption1(OpenEnum):
+    """AnOpenEnumerationOrANumberThingAOption1."""
+
+    A = "a"
+
+
 @attrs.frozen(kw_only=True)
 class AReferenceInAnAllOfThingA:
     """A part."""
@@ -2251,7 +2257,7 @@ class ObjectsBesideThing:
 
     a: str | None = None
 
-    additional: dict[str, ObjectsBesideThingItem] = attrs.field(factory=dict, metadata={"additional": True})
+    additional: dict[str, ObjectsBesideThingItem] = attrs.field(factory=lambda: {}, metadata={"additional": True})
 
 
 @attrs.frozen(kw_only=True)
@@ -2468,6 +2474,13 @@ class AnEnumerationOrANumberThing:
     """AnEnumerationOrANumberThing."""
 
     a: AnEnumerationOrANumberThingAOption1 | float | None = None
+
+
+@attrs.frozen(kw_only=True)
+class AnOpenEnumerationOrANumberThing:
+    """AnOpenEnumerationOrANumberThing."""
+
+    a: AnOpenEnumerationOrANumberThingAOption1 | int | None = None
 
 
 @attrs.frozen(kw_only=True)
