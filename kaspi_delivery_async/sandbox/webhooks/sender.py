@@ -3,7 +3,6 @@
 import asyncio
 import itertools
 from contextlib import suppress
-from urllib.parse import urlsplit
 
 import aiohttp
 import attrs
@@ -87,7 +86,8 @@ class WebhookSender:
         self._session: aiohttp.ClientSession | None = None
         self._running: dict[str, dict[asyncio.Task[None], int]] = {}
         """The attempts of each delivery in flight, with their numbers."""
-        self._latest: dict[str, asyncio.Task[None]] = {}
+        self._latest: dict[tuple[str, str], asyncio.Task[None]] = {}
+        """The newest attempt of each delivery at each receiver: the next one there comes after it."""
         self._held: dict[str, list[_Attempt]] = {}
         self._numbers = itertools.count()
 
@@ -157,26 +157,30 @@ class WebhookSender:
 
     def _start(self, attempt: _Attempt) -> None:
         delivery_id = attempt.delivery_id
-        work = self._run(attempt, at=self._clock.now(), after=self._latest.get(delivery_id))
+        url = attempt.pending.event.url or self._registration.url or ""
+        line = (delivery_id, url)
+        work = self._run(attempt, url, at=self._clock.now(), after=self._latest.get(line))
         task = asyncio.create_task(work)
         self._running.setdefault(delivery_id, {})[task] = attempt.number
-        self._latest[delivery_id] = task
-        task.add_done_callback(lambda done: self._ended(delivery_id, done))
+        self._latest[line] = task
+        task.add_done_callback(lambda done: self._ended(line, done))
 
-    def _ended(self, delivery_id: str, task: asyncio.Task[None]) -> None:
+    def _ended(self, line: tuple[str, str], task: asyncio.Task[None]) -> None:
+        delivery_id, _ = line
         running = self._running.get(delivery_id, {})
         running.pop(task, None)
         if not running:
             self._running.pop(delivery_id, None)
-        if self._latest.get(delivery_id) is task:
-            del self._latest[delivery_id]
+        if self._latest.get(line) is task:
+            del self._latest[line]
 
-    async def _run(self, attempt: _Attempt, *, at: float, after: asyncio.Task[None] | None) -> None:
+    async def _run(self, attempt: _Attempt, url: str, *, at: float, after: asyncio.Task[None] | None) -> None:
         if after is not None:
             await asyncio.wait([after])
-        async with self._turn(attempt):
+        # A receiver that is silent must not hold up another.
+        async with self._turns.setdefault(url, asyncio.Semaphore(_AT_ONCE)):
             copies = 2 if attempt.kind is FaultKind.DUPLICATE else 1
-            sent = await asyncio.gather(*(self._send(attempt, at) for _ in range(copies)))
+            sent = await asyncio.gather(*(self._send(attempt, url, at) for _ in range(copies)))
         following = None if any(sent) else following_attempt(attempt.pending, at)
         if following is None:
             self._storage.forget_event(attempt.pending.event.event_id)
@@ -190,21 +194,12 @@ class WebhookSender:
                 if held.number < attempt.number:
                     self._release(held)
 
-    def _turn(self, attempt: _Attempt) -> asyncio.Semaphore:
-        """Return the turns of a receiver: one that is silent must not hold up another."""
-        receiver = urlsplit(self._url(attempt)).netloc
-        return self._turns.setdefault(receiver, asyncio.Semaphore(_AT_ONCE))
-
-    def _url(self, attempt: _Attempt) -> str:
-        return attempt.pending.event.url or self._registration.url or ""
-
-    async def _send(self, attempt: _Attempt, at: float) -> bool:
+    async def _send(self, attempt: _Attempt, url: str, at: float) -> bool:
         """Make one attempt, log it, and return whether the receiver accepted the event."""
         event = attempt.pending.event
         if attempt.fault is not None and attempt.kind is FaultKind.UNKNOWN_EVENT:
             unknown = attempt.fault.value or ""
             event = attrs.evolve(event, type=f"delivery.{unknown}", status=unknown)
-        url = self._url(attempt)
         body = render(event, attempt.pending.attempt)
         skew = (attempt.fault.seconds or 0.0) if attempt.fault and attempt.kind is FaultKind.CLOCK_SKEW else 0.0
         secret = self._registration.secret + ("?" if attempt.kind is FaultKind.BAD_SIGNATURE else "")
