@@ -89,6 +89,7 @@ async def test_clocks_that_jump_or_disagree_run_no_handler_beside_itself(
         step = LEASE + 1.0
         await asyncio.sleep(0.3)
         assert sorted(runs) == ["wh_1", "wh_2"]
+        assert (await jumps.totals()).attempts == 2
         goes_on.set()
 
 
