@@ -28,8 +28,12 @@ Rate = Annotated[
     float | None, typer.Option(metavar="N", help="Your rate limit in requests per second, for all workers together.")
 ]
 ResultsFile = Annotated[
-    Path | None, typer.Option("--results", metavar="FILE", help="Write a CSV row for each order as it finishes.")
+    Path | None,
+    typer.Option(
+        "--results", metavar="FILE", help="Write a CSV row for each order as it finishes; `.xlsx` makes a workbook."
+    ),
 ]
+ForExcel = Annotated[bool, typer.Option("--excel", help="Write CSV that Excel opens as columns.")]
 
 
 @app.callback()
@@ -48,6 +52,7 @@ def create(
         typer.Option(metavar="FILE|URL", help="The record of what was sent: an SQLite file or a PostgreSQL URL."),
     ] = None,
     results: ResultsFile = None,
+    for_excel: ForExcel = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check every line and send nothing.")] = False,
     column: Annotated[
         list[str] | None,
@@ -127,7 +132,7 @@ def create(
     is_asked = orders.is_mapped and not is_confirmed and not as_json and sys.stdin.isatty()
     if is_asked and not run_until_signalled(checking.confirmed(orders, file)):
         raise typer.Exit(ExitCode.USAGE)
-    with _opened(results, spared=[file, journal]) as rows:
+    with _opened(results, spared=[file, journal], for_excel=for_excel) as rows:
         settings = runs.Settings(journal=journal, results=rows, concurrency=concurrency, rate=rate, as_json=as_json)
         if dask or scheduler is not None:
             work = runs.create_on_dask(client, orders, settings, scheduler=scheduler)
@@ -142,6 +147,7 @@ def resume(
     journal: Location,
     *,
     results: ResultsFile = None,
+    for_excel: ForExcel = False,
     concurrency: Concurrency = 64,
     rate: Rate = None,
     base_url: BaseUrl = None,
@@ -152,7 +158,7 @@ def resume(
     from kaspi_delivery_async.cli.bulk import runs
 
     client = connect(base_url=base_url, environment=environment)
-    results_file = _opened(results, spared=[journal])
+    results_file = _opened(results, spared=[journal], for_excel=for_excel)
     runs.existing(journal)
     with results_file as rows:
         settings = runs.Settings(journal=journal, results=rows, concurrency=concurrency, rate=rate, as_json=as_json)
@@ -175,6 +181,7 @@ def export(
     target: Annotated[
         Path | None, typer.Option("--output", metavar="FILE", help="The file to write; by default standard output.")
     ] = None,
+    for_excel: ForExcel = False,
     as_json: AsJson = False,
 ) -> None:
     """Write a CSV row, or with --json a line of JSON, for each order of a journal."""
@@ -183,7 +190,7 @@ def export(
     from kaspi_delivery_async.cli.bulk.rows import Rows
     from kaspi_delivery_async.cli.streams import stdout
 
-    target_file = _opened(target, spared=[journal], as_json=as_json)
+    target_file = _opened(target, spared=[journal], as_json=as_json, for_excel=for_excel)
     runs.existing(journal)
     with target_file as file:
         rows = file or Rows(stdout(), name="standard output", as_json=as_json)
@@ -196,11 +203,11 @@ def export(
 
 
 def _opened(
-    path: Path | None, *, spared: Iterable[str | Path], as_json: bool = False
+    path: Path | None, *, spared: Iterable[str | Path], as_json: bool = False, for_excel: bool = False
 ) -> "AbstractContextManager[Rows | None]":
     from kaspi_delivery_async.cli.bulk.rows import opened
 
-    return nullcontext() if path is None else opened(path, spared=spared, as_json=as_json)
+    return nullcontext() if path is None else opened(path, spared=spared, as_json=as_json, for_excel=for_excel)
 
 
 def _columns(mappings: Iterable[str]) -> dict[str, str]:
