@@ -1,10 +1,11 @@
 """Bulk creation of deliveries, each exactly once, resumable after a crash. Requires the ``store`` extra."""
 
 from kaspi_delivery_async.bulk.chunks import Executor, create_deliveries_on
-from kaspi_delivery_async.bulk.dask import DaskExecutor
+from kaspi_delivery_async.bulk.dask import DaskExecutor, WorkersChanged
 from kaspi_delivery_async.bulk.dry_run import check_orders
 from kaspi_delivery_async.bulk.journal import Journal
 from kaspi_delivery_async.bulk.journal.entries import JournalEntry, JournalTotals
+from kaspi_delivery_async.bulk.journal.erasure import Erasure
 from kaspi_delivery_async.bulk.order import OrderState
 from kaspi_delivery_async.bulk.results import Paused, Result
 from kaspi_delivery_async.bulk.runner import create_deliveries
@@ -12,6 +13,7 @@ from kaspi_delivery_async.order_files import Line, OrderFile, read_orders
 
 __all__ = [
     "DaskExecutor",
+    "Erasure",
     "Executor",
     "Journal",
     "JournalEntry",
@@ -21,6 +23,7 @@ __all__ = [
     "OrderState",
     "Paused",
     "Result",
+    "WorkersChanged",
     "check_orders",
     "create_deliveries",
     "create_deliveries_on",

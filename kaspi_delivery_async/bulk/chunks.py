@@ -23,6 +23,9 @@ OnPause = Callable[[Paused], object]
 CHUNK = 300
 """Orders of a chunk: enough to outweigh its start, and few enough to be repeated when a worker is lost."""
 
+END_TIMEOUT = 10.0
+"""Seconds to wait for workers that cannot be reached, until their leases end or their orders do."""
+
 WORKERS_CHECKED_EVERY = 1.0
 """Seconds between looks at the number of workers."""
 
@@ -196,6 +199,7 @@ async def _from_journal(job: Job, chunks: Iterable[Chunk]) -> AsyncIterator[Resu
     """Return the results of chunks that did not return them themselves; nothing if the journal cannot be read."""
     with suppress(StorageError, ConfigurationError):
         async with Journal(job.journal) as journal:
+            await journal.wait_until_ended(job.run_id, timeout=END_TIMEOUT)
             for chunk in chunks:
                 orders: dict[str, str] = {}
                 for line in chunk.lines:

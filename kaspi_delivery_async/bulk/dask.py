@@ -167,9 +167,7 @@ class DaskExecutor:
             if outcome.error is not None:
                 raise outcome.error
             return outcome.results
-        _logger.warning(
-            "Dask worker %s did not return chunk %d: %s", worker.address, chunk.number, type(outcome).__name__
-        )
+        _logger.info("Dask worker %s did not return chunk %d: %s", worker.address, chunk.number, type(outcome).__name__)
         await asyncio.sleep(LOSS_PAUSE)
         return None
 

@@ -204,12 +204,13 @@ class Workers:
     def _announce(self, *, joined: tuple[str, ...] = (), left: tuple[str, ...] = (), reason: str | None = None) -> None:
         self._changed.set()
         in_flight = {worker.address: worker.orders for worker in self.ready}
+        level = logging.WARNING if self._on_change is None else logging.INFO  # or it would be said twice
         for address in joined:
             _logger.info("Dask worker %s joined; there are %d", address, len(in_flight))
         for address in left:
-            _logger.warning("Dask worker %s left; there are %d", address, len(in_flight))
+            _logger.log(level, "Dask worker %s left; there are %d", address, len(in_flight))
         if reason is not None:
-            _logger.warning("%s", reason)
+            _logger.log(level, "%s", reason)
         if self._on_change is not None:
             self._on_change(WorkersChanged(in_flight=in_flight, joined=joined, left=left, reason=reason))
 

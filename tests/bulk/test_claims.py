@@ -226,3 +226,16 @@ async def test_an_order_is_not_sent_after_its_lease_ran_out(
         (result,) = await run(client, orders(1), journal)
     assert (result.state, result.error_type) == (OrderState.SENT, "InFlight")
     assert sandbox.requests.total == 0
+
+
+async def test_an_engine_that_failed_waits_for_the_orders_of_its_workers_for_a_while(location: str) -> None:
+    async with Journal(location, lease=0.5) as journal:
+        session = await journal.begin("here", run_id="r")
+        await session.claim(prepare(Line(place="order 1", order=orders(1)[0])))
+        start = time.monotonic()
+        await journal.wait_until_ended("r", timeout=0.4)
+        assert time.monotonic() - start >= 0.4
+        await session.stop_renewing()  # as if its process was killed
+        await journal.wait_until_ended("r", timeout=60)
+        assert time.monotonic() - start < 30
+        await session.close()

@@ -256,6 +256,7 @@ async def test_a_chunk_whose_workers_are_lost_again_and_again(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(dask, "LOSS_PAUSE", 0.0)
+    caplog.set_level("INFO")
     with pytest.raises(KaspiDeliveryError, match="chunk 7 lost its worker 10 times"):
         await executor_on(Lost()).run(JOB, CHUNK, on_pause=None)
     assert caplog.text.count("Dask worker tcp://a:1 did not return chunk 7: OSError") == 10

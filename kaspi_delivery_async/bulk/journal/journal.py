@@ -3,7 +3,7 @@
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
 from functools import partial
 from types import MappingProxyType, TracebackType
 from typing import Protocol, Self
@@ -19,6 +19,7 @@ from kaspi_delivery_async._wire.text import storable
 from kaspi_delivery_async.bulk.journal import statements, tables
 from kaspi_delivery_async.bulk.journal.claims import Claims
 from kaspi_delivery_async.bulk.journal.entries import JournalEntry, JournalTotals
+from kaspi_delivery_async.bulk.journal.erasure import Erasure, erase
 from kaspi_delivery_async.bulk.order import OrderState
 from kaspi_delivery_async.errors import ConfigurationError
 from kaspi_delivery_async.models import DeliveryRequest, DeliveryWebhook, from_json
@@ -27,6 +28,9 @@ from kaspi_delivery_async.order_files.lines import Line
 
 LEASE = 3.0
 """Seconds after which the orders of a run that was killed are resumed by another one."""
+
+POLL = 0.2
+"""Seconds between looks at the orders that other runs are sending."""
 
 PAGE = 500
 """Orders that are read from the database at once."""
@@ -121,6 +125,15 @@ class Journal:
             lambda connection: connection.execute(confirm(now=self._now(connection))).rowcount == 1
         )
 
+    async def erase(self, order_ids: Iterable[str]) -> dict[str, Erasure]:
+        """Erase what the journal holds of people in these orders, and return what was done with each.
+
+        An SQLite file holds nothing of it when the journal is closed, if no other process has it open, or else 5 s
+        later. PostgreSQL keeps old rows until it vacuums, and in its own write-ahead log, replicas and backups.
+        """
+        keys = {order_id: create_key(canonical_order_id(order_id)) for order_id in order_ids}
+        return await self._database.write(lambda connection: erase(connection, keys=keys, now=self._now(connection)))
+
     async def totals(self) -> JournalTotals:
         """Count orders by state."""
         return await self._database.read(_totals)
@@ -151,6 +164,15 @@ class Journal:
         """Read the orders with these keys that a passage through an input has met, by key."""
         rows = await self._page(statements.of_run(run_id, keys))
         return {row["key"]: JournalEntry(**row) for row in rows}
+
+    async def wait_until_ended(self, run_id: str, *, timeout: float) -> None:
+        """Wait until nobody is sending orders of a passage through an input, for at most ``timeout`` seconds."""
+        for _ in range(int(timeout / POLL)):
+            if not await self._database.read(
+                lambda connection: connection.scalar(statements.in_flight(run_id, now=self._now(connection)))
+            ):
+                return
+            await asyncio.sleep(POLL)
 
     async def begin(self, environment: str, *, run_id: str | None = None, account: str | None = None) -> Claims:
         """Open a run's claims; pass the run to `close_with` before anything else happens. For `create_deliveries`."""

@@ -205,6 +205,15 @@ def of_run(run_id: str, keys: Collection[str]) -> Executable:
     return _entries().where(_row.run_id == run_id, _row.key.in_(keys))
 
 
+def in_flight(run_id: str, *, now: float) -> Executable:
+    """Count the orders of a passage through an input that a run which is alive may be sending."""
+    return (
+        select(func.count())
+        .select_from(orders.join(owners, owners.c.owner == _row.owner))
+        .where(_row.run_id == run_id, _row.state == OrderState.SENT, owners.c.alive_until > now)
+    )
+
+
 def database_time() -> Executable:
     """Read PostgreSQL's clock: Unix seconds."""
     return select(cast(extract("epoch", func.clock_timestamp()), Float(53)))

@@ -1,4 +1,4 @@
-"""The commands for many deliveries at once: bulk create, resume, status, export."""
+"""The commands for many deliveries at once: bulk create, resume, status, erase, export."""
 
 import asyncio
 import sys
@@ -172,6 +172,19 @@ def status(journal: Location, *, as_json: AsJson = False) -> None:
     from kaspi_delivery_async.cli.bulk import runs
 
     run_until_signalled(runs.show_totals(journal, as_json=as_json))
+
+
+@app.command()
+def erase(
+    journal: Location,
+    order_ids: Annotated[list[str], typer.Argument(metavar="ORDER_ID...", help="The orders of the person.")],
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Erase names, phones and addresses of orders from a journal, and say what remains."""
+    from kaspi_delivery_async.cli.bulk import runs
+
+    raise typer.Exit(run_until_signalled(runs.erase(journal, order_ids, as_json=as_json)))
 
 
 @app.command()

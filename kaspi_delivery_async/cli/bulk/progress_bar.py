@@ -19,6 +19,8 @@ class ProgressBar:
             BarColumn(), TaskProgressColumn(), TextColumn("{task.description}"), TimeRemainingColumn(), console=console
         )
         self._shown = console.is_terminal
+        self.workers: int | None = None
+        """Workers of a run on several; None for one in this process."""
         self._task = self._progress.add_task("", total=total)
 
     def shown(self) -> AbstractContextManager[object]:
@@ -37,5 +39,6 @@ class ProgressBar:
             "rejected": tally.states[OrderState.REJECTED],
             "in doubt": tally.states[OrderState.IN_DOUBT] + tally.states[OrderState.SENT],
         }
-        shown = "  ".join([f"{rate:.0f}/s", *(f"{name} {count}" for name, count in counts.items())])
+        workers = [] if self.workers is None else [f"workers {self.workers}"]
+        shown = "  ".join([f"{rate:.0f}/s", *workers, *(f"{name} {count}" for name, count in counts.items())])
         self._progress.update(self._task, completed=position, description=shown)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from typing import TYPE_CHECKING
 
 import orjson
 import typer
@@ -18,6 +19,9 @@ from kaspi_delivery_async.cli.exit_codes import ExitCode
 from kaspi_delivery_async.cli.signals import StopEvent
 from kaspi_delivery_async.cli.streams import PATIENCE, say, say_failure, stdout
 from kaspi_delivery_async.errors import KaspiDeliveryError, StorageError
+
+if TYPE_CHECKING:
+    from kaspi_delivery_async.bulk.dask import WorkersChanged
 
 
 class Report:
@@ -73,6 +77,22 @@ class Report:
             typer.echo(orjson.dumps({"event": "paused", "seconds": paused.seconds}))
         else:
             say(f"Rate limited: resuming in {paused.seconds:.0f} s.")
+
+    def announce_workers(self, change: "WorkersChanged") -> None:
+        """Say which workers joined or left, how many orders each has, and why the run waits."""
+        self._progress.workers = len(change.in_flight)
+        if self._as_json:
+            values = {"event": "workers", "inFlight": change.in_flight, "joined": change.joined, "left": change.left}
+            typer.echo(orjson.dumps({**values, "reason": change.reason}))
+            return
+        share = ", ".join(f"{address} has {count} orders" for address, count in change.in_flight.items())
+        if self._tally.states:  # those of the beginning are what was asked for
+            for address in change.joined:
+                say(f"Worker {address} joined: {share}.")
+        for address in change.left:
+            say(f"Worker {address} left: {share or 'no worker is left'}.")
+        if change.reason is not None:
+            say(f"Workers: {change.reason}.")
 
     async def _show(self, result: Result) -> None:
         self._tally.add(result)

@@ -4,14 +4,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import attrs
+from rich.text import Text
 
 from kaspi_delivery_async._database.location import parse_location
-from kaspi_delivery_async.bulk import Journal, OrderFile, create_deliveries
+from kaspi_delivery_async.bulk import Erasure, Journal, OrderFile, create_deliveries
 from kaspi_delivery_async.cli import output
 from kaspi_delivery_async.cli.bulk.report import Report
 from kaspi_delivery_async.cli.bulk.rows import Rows
-from kaspi_delivery_async.cli.bulk.text import entry_values, totals_text, totals_values
+from kaspi_delivery_async.cli.bulk.text import (
+    ERASED_IN_FILE,
+    ERASED_IN_POSTGRESQL,
+    ERASURES,
+    entry_values,
+    totals_text,
+    totals_values,
+)
+from kaspi_delivery_async.cli.exit_codes import ExitCode
 from kaspi_delivery_async.cli.signals import stop_signals
+from kaspi_delivery_async.cli.streams import say
 from kaspi_delivery_async.errors import ConfigurationError
 from kaspi_delivery_async.options import Limits
 
@@ -60,8 +70,8 @@ async def create_on_dask(
     if scheduler is not None and isinstance(parse_location(settings.journal), Path):
         raise ConfigurationError("several machines cannot share an SQLite file; give a PostgreSQL URL as --journal")
     with stop_signals(is_gentle=False) as stop:
-        async with DaskExecutor(scheduler) as executor:
-            report = Report(settings.results, as_json=settings.as_json, source=orders, stop=stop)
+        report = Report(settings.results, as_json=settings.as_json, source=orders, stop=stop)
+        async with DaskExecutor(scheduler, on_workers=report.announce_workers) as executor:
             return await report.follow(
                 create_deliveries_on(
                     executor,
@@ -81,6 +91,19 @@ async def show_totals(journal: str, *, as_json: bool) -> None:
     async with existing(journal) as opened_journal:
         totals = await opened_journal.totals()
     output.emit(totals_values(totals), totals_text(totals), as_json=as_json)
+
+
+async def erase(journal: str, order_ids: list[str], *, as_json: bool) -> ExitCode:
+    """Erase orders of a journal."""
+    async with existing(journal) as opened_journal:
+        outcomes = await opened_journal.erase(order_ids)
+    for order_id, outcome in outcomes.items():
+        values = {"event": "erasure", "orderId": order_id, "outcome": outcome.value}
+        output.emit(values, Text(f"{output.printable(order_id)}: {ERASURES[outcome]}"), as_json=as_json)
+    is_file = isinstance(parse_location(journal), Path)
+    say(ERASED_IN_FILE if is_file else ERASED_IN_POSTGRESQL)
+    done = all(outcome in {Erasure.ERASED, Erasure.REMOVED} for outcome in outcomes.values())
+    return ExitCode.DONE if done else ExitCode.FAILED
 
 
 async def export(journal: str, rows: Rows) -> None:

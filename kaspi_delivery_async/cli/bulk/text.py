@@ -5,7 +5,7 @@ from types import MappingProxyType
 
 from rich.text import Text
 
-from kaspi_delivery_async.bulk import JournalEntry, JournalTotals, OrderState, Result
+from kaspi_delivery_async.bulk import Erasure, JournalEntry, JournalTotals, OrderState, Result
 from kaspi_delivery_async.cli.output import printable
 
 _STYLES: Mapping[OrderState, str] = MappingProxyType({
@@ -25,6 +25,23 @@ _MEANINGS: Mapping[OrderState, str] = MappingProxyType({
     OrderState.IN_DOUBT: "no response for more than 23 h; a webhook that names the order resolves it",
     OrderState.PENDING: "not sent yet",
 })  # fmt: skip
+
+ERASURES: Mapping[Erasure, str] = MappingProxyType({
+    Erasure.ERASED: "erased; order id, key, state and delivery id remain, so that no second courier is ordered",
+    Erasure.REMOVED: "removed; it had not been sent",
+    Erasure.IN_FLIGHT: "not erased: a run is sending it just now; repeat the command when it has ended",
+    Erasure.UNKNOWN: "not in this journal",
+})  # fmt: skip
+
+ERASED_IN_FILE = (
+    "The file and its write-ahead log hold nothing more of them, once no other process has the file open; copies, "
+    "results files and the input file are yours to erase."
+)
+
+ERASED_IN_POSTGRESQL = (
+    "PostgreSQL keeps old rows until it vacuums (run VACUUM on kaspi_delivery_orders), and in its write-ahead log, "
+    "replicas and backups for as long as these are kept; results files and the input file are yours to erase."
+)
 
 
 def states_text(counts: Mapping[OrderState, int]) -> Text:
