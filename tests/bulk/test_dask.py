@@ -49,17 +49,21 @@ def most_in(seconds: float, requests: list[RecordedRequest]) -> int:
     return most
 
 
-async def test_a_killed_worker_costs_nothing_and_the_rate_is_kept(
+async def test_workers_that_are_killed_and_stopped_cost_nothing_and_the_rate_is_kept(
     file: str, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Two processes, responses lost, one process killed in the middle of a chunk."""
+    """Two processes, responses lost, one killed in the middle of a chunk, and the other stopped for a while."""
     monkeypatch.setenv("KASPI_API_KEY", sandbox.api_key)
     sandbox.faults.add("create:commit-then-drop:0.05")
 
-    async def kill_one(executor: DaskExecutor) -> None:
+    async def kill_and_stop(executor: DaskExecutor) -> None:
         workers = await executor._client.run(os.getpid)
         await until(lambda: sandbox.requests.total >= ORDERS // 4)
-        os.kill(next(iter(workers.values())), signal.SIGKILL)
+        killed, stopped = workers.values()
+        os.kill(killed, signal.SIGKILL)
+        os.kill(stopped, signal.SIGSTOP)
+        await asyncio.sleep(0.5)
+        os.kill(stopped, signal.SIGCONT)
 
     changes: list[WorkersChanged] = []
     async with DaskExecutor(processes=2, on_workers=changes.append) as executor:
@@ -67,7 +71,7 @@ async def test_a_killed_worker_costs_nothing_and_the_rate_is_kept(
         address = executor._client.scheduler.address
         with pytest.raises(OSError, match=r"Timed out|closed|SSL|tls"):  # without the certificate nobody is let in
             await distributed.core.connect(address.replace("tls://", "tcp://"), timeout=1)
-        killing = asyncio.create_task(kill_one(executor))
+        killing = asyncio.create_task(kill_and_stop(executor))
         results = [
             result
             async for result in create_deliveries_on(
@@ -302,7 +306,7 @@ async def test_an_executor_that_is_not_open() -> None:
         await executor.run(JOB, CHUNK, on_pause=None)
 
 
-async def test_a_program_without_a_guard_is_told_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_program_without_a_guard_is_shown_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each worker process imports the program, which starts a cluster again."""
 
     class NoCluster:

@@ -150,16 +150,7 @@ async def test_ctrl_c_ends_a_run_of_which_a_worker_is_stopped(
 async def test_whatever_happens_to_the_workers_each_order_is_created_once(
     postgresql_url: str, sandbox: Sandbox, tmp_path: Path, seed: int
 ) -> None:
-    await torment_run(postgresql_url, sandbox, tmp_path, seed=seed, count=2000, rate=250.0)
-
-
-async def test_workers_that_are_killed_stopped_and_retired_double_no_order(
-    postgresql_url: str, sandbox: Sandbox, tmp_path: Path
-) -> None:
-    await torment_run(postgresql_url, sandbox, tmp_path, seed=0, count=200, rate=100.0)
-
-
-async def torment_run(journal: str, sandbox: Sandbox, tmp_path: Path, *, seed: int, count: int, rate: float) -> None:
+    count, rate = 2000, 250.0
     draw = random.Random(seed)
     sandbox.faults.add("create:commit-then-drop:0.03")
     async with cluster_for(sandbox, tmp_path) as cluster:
@@ -170,7 +161,7 @@ async def torment_run(journal: str, sandbox: Sandbox, tmp_path: Path, *, seed: i
             in_background(torment(cluster, executor._client, draw, stop_for=8)),
         ):
             results = create_deliveries_on(
-                executor, orders(count), base_url=sandbox.base_url, journal=journal, rate=rate, chunk_size=50
+                executor, orders(count), base_url=sandbox.base_url, journal=postgresql_url, rate=rate, chunk_size=50
             )
             found = [result async for result in results]
     assert states(found) == {"created": count}
@@ -189,7 +180,7 @@ async def test_a_worker_without_the_package_is_named(postgresql_url: str, sandbo
         tmp_path, {"KASPI_API_KEY": sandbox.api_key, "PYTHONPATH": str(tmp_path / "without")}
     ) as cluster:
         await cluster.add()
-        with pytest.raises(KaspiDeliveryError, match=r"can be used: tcp://.*: ImportError: not here; install"):
+        with pytest.raises(KaspiDeliveryError, match=r"can be used: tcp://.*not here.*; install kaspi-"):
             await DaskExecutor(cluster.address).__aenter__()
         await cluster.add(PYTHONPATH="")
         run = Run()

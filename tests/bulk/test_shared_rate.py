@@ -84,7 +84,7 @@ def test_a_clock_that_was_set_back_stops_nothing() -> None:
 
 
 @pytest.mark.looptime
-async def test_the_whole_rate_is_used_whoever_joins_and_leaves() -> None:
+async def test_the_whole_rate_is_used_while_runs_join_and_leave() -> None:
     table, sent = Table(), list[float]()
     loop = asyncio.get_running_loop()
     start = loop.time()
