@@ -88,7 +88,7 @@ class DaskExecutor:
                     )
             else:
                 _logger.warning(
-                    "the cluster at %s is not encrypted and lets in everyone who can reach it: they can read orders, and "
+                    "the cluster at %s is not encrypted and lets in everyone who reaches it: they can read orders, and "
                     "the workers' API key; set up TLS and use tls://",
                     target,
                 )
