@@ -47,15 +47,18 @@ class PerLoop(Generic[T]):
 
     async def get(self) -> T:
         """Return the running loop's resource; raises `ConfigurationError` in a fork of a process that had one."""
-        slot = self._slots.get(asyncio.get_running_loop())
-        if slot is None or self._process != os.getpid():
-            slot = self._new_slot()
-        if slot.resource is None:
+        loop = asyncio.get_running_loop()
+        while True:
+            slot = self._slots.get(loop)
+            if slot is None or self._process != os.getpid():
+                slot = self._new_slot()
+            if slot.resource is not None:
+                return slot.resource
             async with slot.opening:
-                if slot.resource is None:
+                # Otherwise it was opened meanwhile, or opened and closed.
+                if slot.resource is None and self._slots.get(loop) is slot:
                     slot.lifetime = self._live(slot)
                     return await anext(slot.lifetime)
-        return slot.resource
 
     async def close(self, only: T | None = None) -> None:
         """Close the running loop's resource, if there is one; with ``only``, if it is that one."""

@@ -103,3 +103,23 @@ def test_a_fork_of_a_process_that_never_opened_it_opens_its_own(monkeypatch: pyt
     monkeypatch.setattr("os.getpid", lambda: parent + 1)
 
     assert asyncio.run(opened.resources.get()) == 0
+
+
+async def test_what_is_wanted_while_another_closes_it_is_closed_in_the_end() -> None:
+    opened: list[int] = []
+    closed: list[int] = []
+
+    async def open_it() -> int:
+        await asyncio.sleep(0.01)
+        opened.append(len(opened))
+        return opened[-1]
+
+    async def close_it(number: int) -> None:
+        await asyncio.sleep(0.01)
+        closed.append(number)
+
+    resource = PerLoop(open_it, close_it, closed.append)
+    await asyncio.gather(resource.get(), resource.close(), resource.get())
+    await resource.close()
+
+    assert opened == closed
