@@ -22,10 +22,7 @@ def pooled_url(postgresql_url: str) -> Generator[str]:
         yield url
 
 
-async def test_two_inboxes_receive_and_handle_over_shared_connections(
-    pooled_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asyncpg = pytest.importorskip("asyncpg")
+async def test_two_inboxes_receive_and_handle_over_shared_connections(pooled_url: str) -> None:
     handled: list[str] = []
 
     async def handle(event: DeliveryWebhook) -> None:
@@ -37,7 +34,6 @@ async def test_two_inboxes_receive_and_handle_over_shared_connections(
 
     async with new_inbox(hub=StatusHub()) as one, new_inbox() as other:
         for turn in range(4):
-            monkeypatch.setattr(asyncpg.connection, "_uid", 0)  # as in another process: names of statements come again
             calls: list[Coroutine[Any, Any, object]] = []
             for number in range(20):
                 raw = body(f"wh_{turn}_{number}")
