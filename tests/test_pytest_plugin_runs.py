@@ -8,6 +8,7 @@ import pytest
 
 TESTS = """
 import asyncio
+import gc
 import unittest
 import urllib.request
 
@@ -33,6 +34,10 @@ def test_marked(kaspi_sandbox):
 async def test_shares_a_loop(kaspi_client, kaspi_sandbox, turn):
     await kaspi_client.create_delivery(order(turn))
     assert kaspi_sandbox.requests.total == 1
+
+
+def test_nothing_is_left_for_the_garbage_collector():
+    gc.collect()
 
 
 def test_synchronous(kaspi_client, kaspi_sandbox, kaspi_webhooks):
@@ -76,7 +81,7 @@ def run(folder: Path, *arguments: str, ini: str = "", tests: str = TESTS) -> str
 
 def test_every_kind_of_test_uses_the_fixtures_and_a_failing_one_shows_what_came(tmp_path: Path) -> None:
     out = run(tmp_path, "-q")
-    assert "1 failed, 6 passed" in out
+    assert "1 failed, 7 passed" in out
     assert "2 requests:" in out
     assert "Unclosed" not in out  # connections on an event loop that outlives the fixture
     assert "POST /delivery/v1/deliveries no response key=order-5 fault=create:commit-then-drop:count=1" in out

@@ -92,6 +92,5 @@ class PerLoop(Generic[T]):
         try:
             yield resource
         finally:
-            slot.resource = slot.lifetime = None
             self._slots.pop(asyncio.get_running_loop(), None)
             await self._close(resource)

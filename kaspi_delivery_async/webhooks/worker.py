@@ -6,7 +6,6 @@ import asyncio
 import logging
 import uuid
 from collections.abc import Awaitable, Callable
-from contextvars import Context
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -246,8 +245,7 @@ class Worker:
         lease = run.lease
         if lease.attempt > self._policy.max_attempts:
             return WorkerKilledError("its process ended each time that it was handled")
-        # In a context of its own: that of the request that started the worker is somebody else's.
-        run.call = asyncio.create_task(self._call(lease), context=Context())
+        run.call = asyncio.create_task(self._call(lease))
         await asyncio.wait([run.call], timeout=self._handler_timeout)
         if not run.call.done():
             run.cancel(HandlerTimeoutError(f"it ran for more than {self._handler_timeout:g} s"))
