@@ -4,13 +4,17 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import jsonschema_rs
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from codegen.description.flatten import SCHEMA_MAPS, SCHEMAS_WITHIN
-from codegen.documents import SCHEMAS, CodegenError, Json, Object, Way, operations, pointer, refuse, resolve
+from codegen.documents import DATA, SCHEMAS, CodegenError, Json, Object, Way, operations, pointer, refuse, resolve
 
-METASCHEMA = Draft202012Validator(Draft202012Validator.META_SCHEMA)
+DOCUMENT = jsonschema_rs.Draft202012Validator(dict(OpenAPIV31SpecValidator.schema_validator.schema))
+"""Validates a description, its schemas aside."""
+
+METASCHEMA = jsonschema_rs.Draft202012Validator(dict(Draft202012Validator.META_SCHEMA))
 MESSAGE_LENGTH = 300
 """Characters of a validator's message that are shown: it may quote half of the document."""
 
@@ -43,13 +47,25 @@ def _said(way: Way, message: str) -> str:
 
 
 def _errors_by_schema(document: Object) -> Iterator[tuple[Way, str]]:
-    # The whole validator takes ten times as long, looks up references in data, and says places relative to a schema.
-    for error in OpenAPIV31SpecValidator.schema_validator.iter_errors(document):
-        yield tuple(error.absolute_path), error.message
-    schemas = document.get("components", {}).get("schemas", {})
-    for name, schema in schemas.items() if isinstance(schemas, dict) else ():
+    # The validator of the whole takes a thousand times as long, and looks up references in data.
+    for error in DOCUMENT.iter_errors(document):
+        yield tuple(error.instance_path), error.message
+    for schema, way in _schemas(document, ()):
         for error in METASCHEMA.iter_errors(schema):
-            yield ("components", "schemas", name, *error.absolute_path), error.message
+            yield (*way, *error.instance_path), error.message
+
+
+def _schemas(node: Json, way: Way) -> Iterator[tuple[Json, Way]]:
+    """Yield the schemas of a description: those among its components, and those of bodies, parameters and headers."""
+    if isinstance(node, dict):
+        for key, part in node.items():
+            if way == ("components", "schemas") or (key == "schema" and way[-1:] != ("components",)):
+                yield part, (*way, key)
+            elif key not in DATA and not key.startswith("x-"):
+                yield from _schemas(part, (*way, key))
+    elif isinstance(node, list):
+        for number, part in enumerate(node):
+            yield from _schemas(part, (*way, number))
 
 
 def _errors_beyond(document: Object) -> Iterator[tuple[Way, str]]:
