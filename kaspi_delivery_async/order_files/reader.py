@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import attrs
 
-from kaspi_delivery_async.errors import ConfigurationError, InvalidRequestError
+from kaspi_delivery_async.errors import ConfigurationError
 from kaspi_delivery_async.order_files.background import read_in_background
 from kaspi_delivery_async.order_files.columns import ColumnNames
 from kaspi_delivery_async.order_files.encodings import checked_encoding
@@ -21,10 +21,9 @@ from kaspi_delivery_async.order_files.mapping.left_out import LeftOut, LeftOutOr
 from kaspi_delivery_async.order_files.mapping.loading import load_mapping
 from kaspi_delivery_async.order_files.mapping.mapped_rows import MappedRows
 from kaspi_delivery_async.order_files.mapping.model import FileFormat
+from kaspi_delivery_async.order_files.opening import begins_as_workbook, opened_table
 from kaspi_delivery_async.order_files.plain_rows import PlainRows
-from kaspi_delivery_async.order_files.signatures import BEGINNING, is_workbook
-from kaspi_delivery_async.order_files.tables.csv_table import DELIMITERS, open_csv
-from kaspi_delivery_async.order_files.tables.workbook_table import opened_workbook
+from kaspi_delivery_async.order_files.tables.csv_table import DELIMITERS
 from kaspi_delivery_async.order_files.text_lines import text_lines
 
 Format = Literal["csv", "jsonl", "xlsx"]
@@ -146,29 +145,13 @@ class OrderFile(Iterable[Line], AsyncIterable[Line]):
         return lines if self._rows.allows_look_alikes else refuse_look_alikes(lines)
 
     def _lines(self, before_read: Callable[[], None]) -> Iterator[Line]:
-        rows, form = self._rows, self._form
-        if self._is_workbook():
-            with opened_workbook(
-                self._path, rows.missing, sheet=form.sheet, heading_row=form.heading_row, on_bytes=self._count
-            ) as workbook:
-                yield from rows.read(workbook, self._path, self._left_out)
+        if self._kind == "jsonl" and not begins_as_workbook(self._path):
+            text = text_lines(self._path, self._form.encoding, on_bytes=self._count, before_read=before_read)
+            yield from read_json_lines(text, self._path)
             return
-        lines = text_lines(self._path, form.encoding, on_bytes=self._count, before_read=before_read)
-        if self._kind == "jsonl":
-            yield from read_json_lines(lines, self._path)
-        else:
-            table = open_csv(lines, self._path, rows.missing, delimiter=form.delimiter, heading_row=form.heading_row)
+        rows = self._rows
+        with opened_table(self._path, rows.missing, self._form, on_bytes=self._count, before_read=before_read) as table:
             yield from rows.read(table, self._path, self._left_out)
-
-    def _is_workbook(self) -> bool:
-        """Look at the first bytes; those of a pipe stay where they are."""
-        if not self._path.is_file():
-            return False
-        try:
-            with self._path.open("rb") as file:
-                return is_workbook(file.read(BEGINNING), self._path)
-        except OSError as error:
-            raise InvalidRequestError(self._path.name, f"cannot be read: {error.strerror}") from None
 
     def _count(self, length: int) -> None:
         self.position += length

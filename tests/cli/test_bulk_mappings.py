@@ -3,6 +3,7 @@
 import asyncio
 import os
 import pty
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -152,3 +153,32 @@ async def test_without_a_terminal_nothing_is_asked(
     ended = await run("bulk", "create", export, "--mapping", mapping, "--journal", file)
     assert ended.code == 1
     assert made(sandbox) == {"1": 1, "2": 1, "6": 1}
+
+
+async def test_a_mapping_is_proposed_with_the_first_rows(run: Run, export: str, tmp_path: Path) -> None:
+    target = tmp_path / "new.toml"
+    ended = await run("bulk", "map", export, "--output", str(target))
+    assert (ended.code, target.read_text().splitlines()[0]) == (0, 'preset = "opencart"')
+    assert "# 1 | +7 701 000 0001 | Дана | Абая 1 | 0,8 | 18 000 | Новый" in ended.out
+    assert "# orders.txt, line 2: 1 | Дана | +7 701 000 0001 | Абая 1 | Товары по заказу | 800 g | 18000 ₸" in ended.out
+    assert "# orders.txt, line 6: column 'total'" in ended.out
+    assert "# to be filled in: pickup.address, pickup.contact.name, pickup.contact.phone" in ended.out
+    again = await run("bulk", "map", export, "--output", str(target))
+    assert (again.code, "new.toml cannot be written: File exists" in again.err) == (2, True)
+
+
+async def test_a_proposal_goes_to_standard_output_and_keeps_the_encoding(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "o.csv"
+    path.write_bytes(f"{HEADING.replace('order_id', 'Номер заказа')}\n1{CELLS}\n".encode("kz1048"))
+    ended = await run("bulk", "map", str(path), "--encoding", "kz1048")
+    assert tomllib.loads(ended.out)["file"] == {"encoding": "kz1048"}
+
+
+async def test_what_a_proposal_cannot_read_is_said(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "o.csv"
+    path.write_text("externalOrderId;dropoff.address;dropoff.contact.name;Имя;Имя\n1;2;3;4;5\n")
+    ended = await run("bulk", "map", str(path))
+    assert "# to be filled in: pickup.address" in ended.out
+    path.write_text("один;два\n1;2\n")
+    ended = await run("bulk", "map", str(path))
+    assert (ended.code, "says too little of orders" in ended.err) == (2, True)

@@ -142,6 +142,23 @@ def create(
     raise typer.Exit(code)
 
 
+@app.command("map")
+def map_columns(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The export of a shop's own system.")],
+    *,
+    target: Annotated[
+        Path | None, typer.Option("--output", metavar="FILE", help="The file to write; by default standard output.")
+    ] = None,
+    encoding: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Such as `windows-1251`; by default it is found out.")
+    ] = None,
+) -> None:
+    """Propose a mapping for a file, to be looked at and completed, and show what it makes of the first rows."""
+    from kaspi_delivery_async.cli.bulk import mapping_command
+
+    mapping_command.propose(file, target=target, encoding=encoding)
+
+
 @app.command()
 def resume(
     journal: Location,

@@ -58,22 +58,27 @@ def load_mapping(source: str | os.PathLike[str] | Dict[str, Any] | Mapping, *, p
     return _mapping(values, name, text, preset)
 
 
+def preset_tables(name: str) -> Values:
+    """Return the tables of a preset."""
+    text = (resources.files(__name__.rpartition(".")[0]) / "presets" / f"{name}.toml").read_text("utf-8")
+    return checked_tables(tomllib.loads(text))
+
+
 def _mapping(values: Values, name: str, text: str, preset: str | None) -> Mapping:
     try:
         tables = checked_tables(values)
         chosen: Any = values.get("preset", preset)
         if chosen is not None:
-            tables = _over(_preset(chosen), tables)
+            tables = _over(preset_tables(_preset_name(chosen)), tables)
         return mapping_of(tables, name)
     except MappingProblem as problem:
         raise ConfigurationError(f"{name}{_place(problem.path, text)}: {problem.problem}") from None
 
 
-def _preset(name: object) -> Values:
-    if name not in PRESETS:
-        raise MappingProblem(("preset",), f"is {name!r}; it must be one of {', '.join(PRESETS)}")
-    text = (resources.files(__name__.rpartition(".")[0]) / "presets" / f"{name}.toml").read_text("utf-8")
-    return checked_tables(tomllib.loads(text))
+def _preset_name(name: object) -> str:
+    if isinstance(name, str) and name in PRESETS:
+        return name
+    raise MappingProblem(("preset",), f"is {name!r}; it must be one of {', '.join(PRESETS)}")
 
 
 def _place(path: tuple[str, ...], text: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from itertools import chain
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -14,7 +14,7 @@ from kaspi_delivery_async.order_files.tables.rows import Row, place
 from kaspi_delivery_async.order_files.tables.search import HeadingSearch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from kaspi_delivery_async.order_files.tables.search import Missing
@@ -52,36 +52,40 @@ def open_csv(
 ) -> CsvTable:
     """Return the table behind its heading; raises `InvalidRequestError` if there is none."""
     seen: list[str] = []
-    candidates = delimiter or DELIMITERS
+    searches = {candidate: HeadingSearch(missing, heading_row=heading_row) for candidate in delimiter or DELIMITERS}
+    taken = dict.fromkeys(searches, 0)
     for line in lines:
         seen.append(line)
-        for candidate in candidates:
-            search = HeadingSearch(missing, heading_row=heading_row)
-            for count, row in enumerate(_complete_rows(seen, candidate), start=1):
+        for candidate, search in searches.items():
+            for row in islice(_complete_rows(seen, candidate), taken[candidate], None):
+                taken[candidate] += 1
                 if search.take(row) and search.is_complete:
-                    return _behind(search.heading(path, "line"), count, chain(seen, lines), candidate)
+                    return _behind(search.heading(path, "line"), taken[candidate], chain(seen, lines), candidate)
         if len(seen) >= max(_SEARCHED_LINES, heading_row or 0):
             break
-    return _closest(seen, lines, path, missing, candidates, heading_row)
+    return _closest(searches, seen, lines, path, heading_row)
 
 
 def _closest(
-    seen: Sequence[str], lines: Iterator[str], path: Path, missing: Missing, candidates: str, heading_row: int | None
+    searches: Mapping[str, HeadingSearch],
+    seen: Sequence[str],
+    lines: Iterator[str],
+    path: Path,
+    heading_row: int | None,
 ) -> CsvTable:
     """Return the table as far as it goes, so that the error names what the heading lacks."""
-    if not "".join(seen).strip():
-        seen = []
-    delimiter = max(candidates, key="".join(seen[: heading_row or 1]).count)
-    search = HeadingSearch(missing, heading_row=heading_row)
-    if seen:
+    first = "".join(seen[: heading_row or 1])
+    delimiter = max(searches, key=lambda candidate: (-searches[candidate].lacking, first.count(candidate)))
+    search = searches[delimiter]
+    if search.is_empty and "".join(seen).strip():
         try:
-            first = next(csv.reader(chain(seen, lines), delimiter=delimiter, strict=True))
+            next(csv.reader(chain(seen, lines), delimiter=delimiter, strict=True))
         except csv.Error as error:
             raise InvalidRequestError(place(path, 1), f"cannot be read as CSV: {error}") from None
-        search.take(Row(1, first))
-        for row in _complete_rows(seen, delimiter):
-            search.take(row)
-    return _behind(search.heading(path, "line"), 1, chain(seen, lines), delimiter)
+    heading = search.heading(path, "line")
+    rows = list(_complete_rows(seen, delimiter))
+    count = next((number for number, row in enumerate(rows, start=1) if row.number >= heading.row), 1)
+    return _behind(heading, count, chain(seen, lines), delimiter)
 
 
 def _behind(heading: Heading, count: int, lines: Iterator[str], delimiter: str) -> CsvTable:

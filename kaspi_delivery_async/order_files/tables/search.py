@@ -18,6 +18,9 @@ Missing = Callable[[Heading], Sequence[str]]
 """The names that a heading lacks; none if it is the one."""
 
 
+_ALL = 1_000_000
+
+
 class HeadingSearch:
     """Takes rows until one of them, alone or with the one above, has all names."""
 
@@ -31,6 +34,8 @@ class HeadingSearch:
 
     def take(self, row: Row) -> bool:
         """Take a row; return whether it is the heading."""
+        if not any(cell.strip() for cell in row.cells):
+            return False
         self.is_empty = False
         headings = [Heading.of(row.number, row.cells)]
         if self._above is not None and row.number - self._above.number == 1:
@@ -46,6 +51,11 @@ class HeadingSearch:
                 self.is_complete = True
                 return True
         return self._heading_row is not None
+
+    @property
+    def lacking(self) -> int:
+        """How many names the closest row lacks."""
+        return self._best[0] if self._best is not None else _ALL
 
     def heading(self, path: Path, unit: str) -> Heading:
         """Return the heading, or the row that comes closest; raises `InvalidRequestError` for an empty table."""
