@@ -185,7 +185,9 @@ class DeliveryClient:
         The key defaults to ``{delivery_id}-cancel``. Raises `CancelNotAllowedError` once the parcel
         is in transit. Source: CD RF.
         """
-        return await self._engine.value(operations.cancel_delivery(delivery_id, reason, idempotency_key))
+        operation = operations.cancel_delivery(delivery_id, reason, idempotency_key)
+        del reason  # a person's words: a failure report that prints local variables must not find them here
+        return await self._engine.value(operation)
 
     async def send_test_webhook(self, url: str, event_type: WebhookEventType | str) -> TestWebhook:
         """Have the vendor send a test event to ``url``.

@@ -7,7 +7,7 @@ import time
 from codecs import BOM_UTF8
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, NoReturn
 
 import orjson
 
@@ -65,6 +65,10 @@ class WebhookVerifier:
             raise ConfigurationError(found)
         self._secrets = found
         self._clock = clock
+
+    def __getstate__(self) -> NoReturn:
+        """Refuse to be pickled: the secrets would be in the pickle."""
+        raise TypeError("a WebhookVerifier holds secrets and cannot be pickled; make one in the process that uses it")
 
     def verify(
         self,

@@ -6,7 +6,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
 from functools import partial
 from types import MappingProxyType, TracebackType
-from typing import Protocol, Self
+from typing import NoReturn, Protocol, Self
 
 from sqlalchemy import Connection, Executable, RowMapping
 
@@ -91,6 +91,10 @@ class Journal:
         self._clock = clock
         self._opened: Database | None = None
         self._runs: list[Run] = []
+
+    def __getstate__(self) -> NoReturn:
+        """Refuse to be pickled: a URL's password would be in the pickle."""
+        raise TypeError("a Journal cannot be pickled; make one in the process that uses it")
 
     async def __aenter__(self) -> Self:
         """Open it, creating what does not exist; raises `ConfigurationError` for what is no journal of this version."""
