@@ -113,19 +113,16 @@ class ControlApi:
         status, order_id = given.single("status"), given.single("externalOrderId")
         if status is not None:
             _check_status(status, "query parameter status")
-        records = list(self._sandbox.deliveries.values())
         chosen = [
-            number for number, record in enumerate(records)
+            (number, record) for number, record in enumerate(self._sandbox.deliveries.values())
             if (status is None or record.status == status)
             and (order_id is None or record.external_order_id == order_id)
         ]  # fmt: skip
-        limit, before = given.page()
-        older = chosen if before is None else [number for number in chosen if number < before]
-        newest = older[-limit:]
+        page, following = validation.page(given.request.query, chosen, cursor="before")
         value = {
             "total": len(chosen),
-            "deliveries": [control_values.delivery(records[number]) for number in newest],
-            "next": newest[0] if len(older) > limit else None,
+            "deliveries": [control_values.delivery(record) for record in page],
+            "next": following,
         }
         return json_response(200, value)
 

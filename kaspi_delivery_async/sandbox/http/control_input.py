@@ -1,6 +1,5 @@
 """What the control API takes: query parameters and fields, each known by name and of its type."""
 
-import re
 from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType, NoneType
 from typing import Any
@@ -19,11 +18,6 @@ _EXPECTED: Mapping[tuple[type, ...], str] = {
     (str, NoneType): "a string or null",
 }
 
-_DEFAULT_LIMIT = 100
-_MAX_LIMIT = 1000
-"""Of a list: more at once would hold up everything else."""
-_COUNT = re.compile("[0-9]{1,15}")
-
 
 @attrs.frozen
 class Given:
@@ -33,30 +27,12 @@ class Given:
     fields: Mapping[str, Any]
 
     def single(self, name: str) -> str | None:
-        """Return a query parameter that may be given once.
-
-        Raises:
-            HttpError: 400 if it is given more than once.
-
-        """
-        values = self.request.query.get(name, ())
-        if len(values) > 1:
-            raise bad_request(f"query parameter {name}: expected once")
-        return values[0] if values else None
+        """Return a query parameter that may be given once; see `validation.single`."""
+        return validation.single(self.request.query, name)
 
     def page(self) -> tuple[int, int | None]:
-        """Return how many entries to list, and before which.
-
-        Raises:
-            HttpError: 400 if one of them is not a number in its range.
-
-        """
-        limit, before = self.single("limit"), self.single("before")
-        if limit is not None and not (_COUNT.fullmatch(limit) and 1 <= int(limit) <= _MAX_LIMIT):
-            raise bad_request(f"query parameter limit: expected 1 to {_MAX_LIMIT}; `next` leads on from there")
-        if before is not None and not _COUNT.fullmatch(before):
-            raise bad_request("query parameter before: expected the `next` of an earlier response")
-        return _DEFAULT_LIMIT if limit is None else int(limit), None if before is None else int(before)
+        """Return how many entries to list, and before which; see `validation.page_bounds`."""
+        return validation.page_bounds(self.request.query, cursor="before")
 
 
 @attrs.frozen

@@ -1,13 +1,23 @@
 """Checks of what callers send: each takes parsed JSON and returns the documented part, or refuses it by its path."""
 
-from collections.abc import Collection
-from typing import cast
+import re
+from collections.abc import Collection, Mapping, Sequence
+from typing import TypeVar, cast
 
 from kaspi_delivery_async.sandbox.deliveries import lifecycle
 from kaspi_delivery_async.sandbox.http.messages import HttpError, bad_request
 from kaspi_delivery_async.sandbox.webhooks.urls import url_problem
 
+T = TypeVar("T")
+
 Object = dict[str, object]
+
+Query = Mapping[str, tuple[str, ...]]
+
+_DEFAULT_LIMIT = 100
+_MAX_LIMIT = 1000
+"""Of a list: more at once would hold up everything else."""
+_COUNT = re.compile("[0-9]{1,15}")
 
 MAX_KEY_LENGTH = 255
 """Of an idempotency key, in characters. No length is documented; this one lets any sensible key pass."""
@@ -153,6 +163,47 @@ def idempotency_key(key: str) -> str:
 def is_key(text: object) -> bool:
     """Whether a header can carry a text as a key: visible ASCII characters, at least one."""
     return isinstance(text, str) and text != "" and all("!" <= character <= "~" for character in text)
+
+
+def single(query: Query, name: str) -> str | None:
+    """Return a query parameter that may be given once.
+
+    Raises:
+        HttpError: 400 if it is given more than once.
+
+    """
+    values = query.get(name, ())
+    if len(values) > 1:
+        raise bad_request(f"query parameter {name}: expected once")
+    return values[0] if values else None
+
+
+def page_bounds(query: Query, *, cursor: str) -> tuple[int, int | None]:
+    """Return how many entries to list, and before which; ``cursor`` is the parameter that says the latter.
+
+    Raises:
+        HttpError: 400 if one of them is not a number in its range.
+
+    """
+    limit, before = single(query, "limit"), single(query, cursor)
+    if limit is not None and not (_COUNT.fullmatch(limit) and 1 <= int(limit) <= _MAX_LIMIT):
+        raise bad_request(f"query parameter limit: expected 1 to {_MAX_LIMIT}; `next` leads on from there")
+    if before is not None and not _COUNT.fullmatch(before):
+        raise bad_request(f"query parameter {cursor}: expected the `next` of an earlier response")
+    return _DEFAULT_LIMIT if limit is None else int(limit), None if before is None else int(before)
+
+
+def page(query: Query, chosen: Sequence[tuple[int, T]], *, cursor: str) -> tuple[list[T], int | None]:
+    """Return the newest of some numbered entries that a request lists, and the cursor of those before them.
+
+    Raises:
+        HttpError: 400, as `page_bounds`.
+
+    """
+    limit, before = page_bounds(query, cursor=cursor)
+    older = [entry for entry in chosen if before is None or entry[0] < before]
+    newest = older[-limit:]
+    return [entry for _, entry in newest], newest[0][0] if len(older) > limit else None
 
 
 def boolean_parameter(values: tuple[str, ...], name: str) -> bool:
