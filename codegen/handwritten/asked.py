@@ -15,7 +15,7 @@ from codegen.rendering.operations import python_name
 GENERATED = frozenset(
     {"schema-added", "schema-renamed", "field-added", "field-readable", "header-added", "server-added"}
 )
-"""What asks for nothing by hand once the modules are generated anew."""
+"""What asks for nothing by hand once the modules are generated again."""
 
 RANKED = ("DeliveryStatus", "WebhookEventType")
 

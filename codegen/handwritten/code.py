@@ -53,20 +53,21 @@ class Code:
             self._trees[file] = ast.parse(self.texts[file])
         return self._trees[file]
 
-    def modules(self, *names: str) -> Iterator[tuple[str, ast.Module]]:
-        """Yield the modules that have one of some words in them."""
-        for file in self._with(names):
-            if file.endswith(".py"):
+    def modules(self, pattern: str) -> Iterator[tuple[str, ast.Module]]:
+        """Yield the modules in whose text a pattern is found."""
+        found = re.compile(pattern)
+        for file, text in self.texts.items():
+            if file.endswith(".py") and found.search(text):
                 yield file, self.tree(file)
 
-    def uses(self, *names: str, near: Collection[str] = ()) -> list[Place]:
+    def uses(self, *names: str, near: Collection[str] = (), inside: Collection[str] = ()) -> list[Place]:
         """Return where one of some names is, as a name or a word of a text.
 
-        With `near`, only in files that have one of those words, too.
+        With `near`, only in files that have one of those words, too; with `inside`, only in those files.
         """
-        files = set(self._with(names))
+        files = set(self._with(names, inside or self.texts))
         if near:
-            files &= set(self._with(near))
+            files = set(self._with(near, files))
         places = {Place(file, line) for file in files for word, line in self._words(file) if word in names}
         return sorted(places, key=lambda place: place.order)
 
@@ -94,7 +95,7 @@ class Code:
         functions = (ast.FunctionDef, ast.AsyncFunctionDef)
         return [
             Place(file, node.lineno)
-            for file, tree in self.modules(name)
+            for file, tree in self.modules(rf"def {name}\b")
             for node in ast.walk(tree)
             if isinstance(node, functions) and node.name == name
         ]
@@ -103,14 +104,14 @@ class Code:
         """Return where something of a name is called."""
         return [
             Place(file, node.lineno)
-            for file, tree in self.modules(name)
+            for file, tree in self.modules(rf"\b{name}\(")
             for node in ast.walk(tree)
             if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] == name
         ]
 
-    def _with(self, names: Iterable[str]) -> Iterator[str]:
+    def _with(self, names: Iterable[str], files: Iterable[str]) -> Iterator[str]:
         pattern = re.compile(r"(?<![\w-])(?:" + "|".join(map(re.escape, names)) + r")(?![\w-])")
-        yield from (file for file, text in self.texts.items() if pattern.search(text))
+        yield from (file for file in files if pattern.search(self.texts.get(file, "")))
 
     def _words(self, file: str) -> Iterator[tuple[str, int]]:
         return _words_of_code(self.tree(file)) if file.endswith(".py") else _words_of_lines(self.texts[file], 1)

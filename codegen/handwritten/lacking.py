@@ -2,7 +2,7 @@
 
 import ast
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from codegen.description.naming import snake_case
@@ -78,10 +78,9 @@ def _of_sandbox(operations: list[Operation], code: Code) -> Iterator[tuple[Place
 def _of_texts(operation: Operation, operations: list[Operation], code: Code) -> Iterator[tuple[Place, str]]:
     """Yield the texts and tests that do not mention an operation, each with the last line that mentions another."""
     for file, what in ((DOCS, "docs"), (TESTS, "tests"), (TYPING, "typing tests")):
-        if not any(place.file == file for place in code.uses(operation.name)):
-            uses = code.uses(*(one.name for one in operations))
-            place = max((use for use in uses if use.file == file), key=lambda use: use.line, default=Place(file, 1))
-            yield place, f"the {what} do not mention {operation.name}"
+        if not code.uses(operation.name, inside=[file]):
+            uses = code.uses(*(one.name for one in operations), inside=[file])
+            yield uses[-1] if uses else Place(file, 1), f"the {what} do not mention {operation.name}"
 
 
 def _of_function(operation: Operation, function: Function) -> Iterator[tuple[Place, str]]:
@@ -154,7 +153,7 @@ def _of_models(schemas: Mapping[str, Any], code: Code) -> Iterator[tuple[Place, 
         name: {_member(str(value)) for value in schema["enum"]} for name, schema in schemas.items() if "enum" in schema
     }
     fields = {name: _fields(schema) for name, schema in schemas.items() if "properties" in schema}
-    for file, tree in code.modules("_generated", *values, *fields):
+    for file, tree in code.modules(_of_interest(values, fields)):
         own = _imported(tree)
         for node in ast.walk(tree):
             match node:
@@ -171,6 +170,13 @@ def _of_models(schemas: Mapping[str, Any], code: Code) -> Iterator[tuple[Place, 
                         yield Place(file, node.lineno), problem
                 case _:
                     pass
+
+
+def _of_interest(values: Mapping[str, Collection[str]], fields: Collection[str]) -> str:
+    """Return a pattern of what may no longer fit the models: an import, a call, a member that there is not."""
+    members = "|".join(rf"\b{name}\.(?!(?:{'|'.join(known)})\b)[A-Z]" for name, known in values.items())
+    calls = rf"\b(?:{'|'.join(fields)})\("
+    return "|".join(part for part in (r"_generated\.models import", members if values else "", calls) if part)
 
 
 def _imported(tree: ast.Module) -> set[str]:
@@ -205,7 +211,7 @@ def _of_values(schemas: Mapping[str, Any], code: Code) -> Iterator[tuple[Place, 
     for status in schemas.get("DeliveryStatus", {}).get("enum", ()):
         if _member(status) not in ranked:
             yield place, f"DeliveryStatus {status} has no rank"
-        if not any(place.file == LIFECYCLE for place in code.uses(status)):
+        if not code.uses(status, inside=[LIFECYCLE]):
             yield assignment(code, LIFECYCLE, "SEQUENCE"), f"the sandbox knows no status {status}"
     for event in schemas.get("WebhookEventType", {}).get("enum", ()):
         if _member(event.removeprefix("delivery.")) not in ranked:
