@@ -23,9 +23,12 @@ from urllib.parse import urlsplit, urlunsplit
 
 import aiohttp
 import attrs
+from sqlalchemy import select
 
 from kaspi_delivery_async.webhooks import DeadLetter, InboxTotals
+from kaspi_delivery_async.webhooks.stored_events import event_key
 from kaspi_delivery_async.webhooks.stores.sql import SqlStore
+from kaspi_delivery_async.webhooks.stores.tables import events as stored_events
 from tests.support.chaos_receiver import Handling, Receiver
 from tests.support.faulty_proxy import FaultyProxy
 from tests.support.postgresql import execute, new_database
@@ -72,24 +75,24 @@ class Run:
         self._receivers: list[Receiver] = []
         self._databases: list[FaultyProxy] = []
         self._role = f"chaos_{uuid.uuid4().hex}"
-        self._acknowledged = 0
+        self._store = SqlStore(location)
+        self._acknowledged: Counter[str] = Counter()
         # Each comes when so many requests have had their 2xx; the first one is a kill.
         self._due = sorted(self._draw.randrange(events // 10, 2 * events) for _ in range(faults))
 
     async def play(self) -> Figures:
         """Play it to its end; raises AssertionError if an event was lost, or handled twice at a time."""
         async with asyncio.timeout(LONGEST_RUN), AsyncExitStack() as stack:
+            stack.push_async_callback(self._store.close)
             for number in range(2):
                 await stack.enter_async_context(await self._new_receiver(stack, number))
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._cause_faults())
                 for receiver in self._receivers:
                     group.create_task(self._send_all(receiver))
-            store = SqlStore(self._location)
-            while (totals := await store.totals()).waiting:
+            while (totals := await self._store.totals()).waiting:
                 await asyncio.sleep(0.1)
-            dead = await store.dead_letters(limit=len(self._events))
-            await store.close()
+            dead = await self._store.dead_letters(limit=len(self._events))
         self._check(totals, dead)
         return self.figures
 
@@ -129,7 +132,7 @@ class Run:
                     response = await self._send(session, receiver, event_id)
                     self.figures.responses[response] += 1
                     if response == "200":
-                        self._acknowledged += 1
+                        self._acknowledged[event_id] += 1
                     else:
                         waiting.insert(0, event_id)
                         await asyncio.sleep(0.2)
@@ -154,11 +157,20 @@ class Run:
         )
         kinds = (self._kill, self._set_clock, self._reset_http, *of_the_store)
         for number, due in enumerate(self._due):
-            while self._acknowledged < due:
+            while self._acknowledged.total() < due:
                 await asyncio.sleep(0.005)
             cause = self._kill if number == 0 else self._draw.choice(kinds)
             self.figures.faults[cause.__name__.strip("_")] += 1
             await cause(self._draw.choice(self._receivers))
+            await self._check_what_is_stored()
+
+    async def _check_what_is_stored(self) -> None:
+        """Make sure of the events that were acknowledged so far, before the other process has received them too."""
+        acknowledged = {*self._acknowledged}
+        statement = select(stored_events.c.key)
+        keys = {*await self._store._read(lambda connection: connection.execute(statement).scalars().all())}
+        lost = {event_id for event_id in acknowledged if event_key(event_id) not in keys}
+        assert not lost, f"acknowledged, but not stored: {lost}"
 
     async def _kill(self, receiver: Receiver) -> None:
         await receiver.kill()
