@@ -14,7 +14,7 @@ def main() -> int:
     """Do what the command line asks for."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.month", description=__doc__)
     parser.add_argument("--days", type=float, default=30)
-    parser.add_argument("--orders", type=int, default=26_000, help="about a quarter of the calls")
+    parser.add_argument("--orders", type=int, default=50_000, help="about half of the calls")
     parser.add_argument("--rounds", type=int, default=4, help="how often everything happens")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--svg", type=Path, help="draw connections, look-ups and memory there")

@@ -6,7 +6,7 @@ from benchmarks.month.run import run
 
 
 @pytest.mark.parametrize(
-    ("days", "orders", "rounds"), [(1, 20, 1), pytest.param(30, 26_000, 4, marks=pytest.mark.long)]
+    ("days", "orders", "rounds"), [(1, 20, 1), pytest.param(30, 50_000, 4, marks=pytest.mark.long)]
 )
 def test_months_of_failures_order_no_courier_twice_and_keep_no_call_from_recovering(
     days: float, orders: int, rounds: int

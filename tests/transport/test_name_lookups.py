@@ -7,6 +7,9 @@ from typing import Any
 
 import pytest
 
+from benchmarks.month.api import response
+from benchmarks.month.events import Fate
+from benchmarks.month.network import Connection, Network, Request, VirtualLoop
 from kaspi_delivery_async import DeadlineExceededError, DeliveryClient, Outcome, RetryPolicy, Timeout, TransportError
 from tests.support import server_scripts
 from tests.support.raw_server import RawServer
@@ -74,3 +77,32 @@ async def test_a_look_up_that_hangs_is_given_up_and_made_again(monkeypatch: pyte
     end.set()
     for lookup in lookups():
         lookup.join()
+
+
+@pytest.mark.parametrize("fate", [Fate.REFUSES, Fate.SWALLOWS])
+def test_an_address_that_refuses_or_is_silent_is_looked_up_again_before_the_next_attempt(
+    fate: Fate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def serve(connection: Connection, _request: Request) -> None:
+        connection.respond(response(200, {"deliveryId": "dlv_1", "status": "created"}, date=0.0), after=0.1)
+
+    def look_up(*arguments: Any, **options: Any) -> list[tuple[Any, ...]]:
+        found = network.getaddrinfo(*arguments, **options)
+        network.addresses = [new.address]
+        return found
+
+    async def call() -> None:
+        monkeypatch.setattr("aiohttp.connector.monotonic", asyncio.get_running_loop().time)
+        timeout = Timeout(attempt=1, total=30)
+        async with DeliveryClient("key", base_url="https://delivery.example", timeout=timeout) as client:
+            await client.get_delivery("dlv_1")
+        assert asyncio.get_running_loop().time() < 2
+
+    network = Network(serve)
+    old, new = network.add_host(), network.add_host()
+    old.meet(fate)
+    network.addresses = [old.address]
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    with asyncio.Runner(loop_factory=lambda: VirtualLoop(network)) as runner:
+        runner.run(call())
+    assert network.lookups == 2
