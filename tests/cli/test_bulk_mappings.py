@@ -182,3 +182,20 @@ async def test_what_a_proposal_cannot_read_is_said(run: Run, tmp_path: Path) -> 
     path.write_text("один;два\n1;2\n")
     ended = await run("bulk", "map", str(path))
     assert (ended.code, "says too little of orders" in ended.err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("language", "summary"),
+    [
+        ("ru", "годных: 3, с ошибками: 1; ничего не отправлено"),
+        ("kk", "жарамды: 3, қатесі бар: 1; ештеңе жіберілген жоқ"),
+    ],
+)
+async def test_a_summary_is_in_the_language_of_the_environment(
+    run: Run, export: str, mapping: str, monkeypatch: pytest.MonkeyPatch, language: str, summary: str
+) -> None:
+    monkeypatch.setenv("LANGUAGE", language)
+    ended = await run("bulk", "create", export, "--mapping", mapping, "--dry-run")
+    assert summary in ended.out
+    ended = await run("bulk", "create", export, "--mapping", mapping, "--dry-run", "--json")
+    assert summary not in ended.out

@@ -1,9 +1,11 @@
 """Results as an Excel workbook: real columns, links and colours, no cell a formula; needs the extra `xlsx`."""
 
 import csv
+import importlib
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 from kaspi_delivery_async._extras import missing_extra
 from kaspi_delivery_async.cli.language import translated as _
@@ -22,30 +24,28 @@ _MOST_LINKS = 65_530
 _MOST_ROWS = 1_048_575
 
 
-def check_writer() -> None:
-    """Raise `MissingExtraError` if no workbook can be written."""
+def writer() -> Any:
+    """Return the package that writes workbooks, which has no types; raises `MissingExtraError` if there is none."""
     try:
-        import xlsxwriter  # noqa: F401 - it is needed later
+        return importlib.import_module("xlsxwriter")
     except ImportError:
         raise missing_extra("xlsx", needs="XlsxWriter", purpose="a results file in Excel's format") from None
 
 
 def write_sheet(rows: Path, target: Path) -> None:
     """Write the rows of a CSV file as a workbook; what does not fit on one sheet goes on the next."""
-    import xlsxwriter
-
     settings = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
     with (
         rows.open(encoding="utf-8", newline="") as file,
         target.open("wb") as written,
-        xlsxwriter.Workbook(written, settings) as book,
+        writer().Workbook(written, settings) as book,
     ):
         bold = book.add_format({"bold": True})
         link = book.add_format({"font_color": "blue", "underline": 1})
         colours = {state: book.add_format({"bg_color": colour}) for state, colour in _COLOURS.items()}
         reader = csv.reader(file)
-        names = next(reader, [])
-        sheet = None
+        names = next(reader, list[str]())
+        sheet: Any = None
         for count, cells in enumerate(reader):
             row = count % _MOST_ROWS + 1
             if sheet is None or row == 1:

@@ -11,7 +11,7 @@ import orjson
 
 from kaspi_delivery_async._database.location import parse_location
 from kaspi_delivery_async.cli.background_writer import CAPACITY, BackgroundText
-from kaspi_delivery_async.cli.bulk.results_sheet import check_writer, write_sheet
+from kaspi_delivery_async.cli.bulk.results_sheet import write_sheet, writer
 from kaspi_delivery_async.errors import ConfigurationError, StorageError
 
 Row = Mapping[str, object]
@@ -106,7 +106,7 @@ def opened(
     if path.resolve() in {place.resolve() for place in map(parse_location, spared) if isinstance(place, Path)}:
         raise ConfigurationError(f"{path} is read by this command and would be overwritten; name another file")
     if path.suffix.lower() == ".xlsx" and not as_json:
-        check_writer()
+        writer()
         return _opened_workbook(path)
     return _opened(path, as_json=as_json, for_excel=for_excel)
 

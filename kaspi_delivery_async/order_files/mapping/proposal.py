@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import attrs
 
@@ -25,7 +25,7 @@ _QUANTITY = re.compile(r"кол-?во|количество|qty|quantity|саны
 _UNITS = (("kg", re.compile(r"\b(кг|kg)\b")), ("g", re.compile(r"\b(г|гр|g|grams?)\b")))
 
 _MEANINGS: Mapping[str, re.Pattern[str]] = {
-    # A name that no preset has is matched by what it says, the most telling words first.
+    # A name that no preset has is matched by what it says, the plainest words first.
     "externalOrderId": re.compile(
         r"(номер|№|n|no|id|код).{0,6}(заказ|отправлен|order)|order.{0,6}(id|no|num)|^(номер|документ|name)$"
     ),
@@ -86,7 +86,7 @@ class ProposedRows:
         units: dict[str, str] = {}
         if WEIGHT in own and spelling(own[WEIGHT][0]) != spelling(WEIGHT):
             units = {WEIGHT: next((unit for unit, word in _UNITS if word.search(spelling(own[WEIGHT][0]))), "kg")}
-        given = fields.keys() | (tables["defaults"].keys() if tables else set())
+        given: set[str] = {*fields, *(tables["defaults"] if tables else ())}
         return Proposal(
             preset=preset,
             columns={field: names[0] if len(names) == 1 else list(names) for field, names in own.items()},
@@ -135,7 +135,7 @@ def _fields(tables: dict[str, Any] | None, heading: Heading) -> dict[str, tuple[
         parts = _parts(source)
         of_parts = [next((name for name in _actual(part, heading) if name not in taken), None) for part in parts]
         take(field, [name for name in of_parts if name is not None])
-        if None in of_parts and not (isinstance(source, dict) and source.get("optional")):
+        if None in of_parts and not _is_optional(source):
             incomplete.add(field)
     for column in COLUMNS:
         exact = [name for name in heading.names if name not in taken and spelling(name) == spelling(column.path)]
@@ -148,12 +148,15 @@ def _fields(tables: dict[str, Any] | None, heading: Heading) -> dict[str, tuple[
     return found
 
 
-def _parts(source: object) -> list[list[str]]:
+def _parts(source: Any) -> list[list[str]]:
     """Return the names to try for each column of a source; there is one but for those that are joined."""
     if isinstance(source, dict) and "columns" in source:
-        parts: list[Any] = source["columns"]  # pyright: ignore[reportUnknownVariableType]
-        return [_listed(part) for part in parts]
-    return [_names(source)]
+        return [_listed(part) for part in cast("dict[str, list[object]]", source)["columns"]]
+    return [_names(cast("object", source))]
+
+
+def _is_optional(source: object) -> bool:
+    return isinstance(source, dict) and "optional" in cast("dict[str, object]", source)
 
 
 def _actual(names: Sequence[str], heading: Heading) -> Iterator[str]:
