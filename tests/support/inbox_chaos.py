@@ -8,6 +8,7 @@ Afterwards every event must have been handled, or be a dead letter, and never by
 
 import argparse
 import asyncio
+import math
 import os
 import random
 import resource
@@ -18,6 +19,7 @@ import uuid
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import AsyncExitStack, closing, nullcontext
+from itertools import pairwise
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
@@ -79,6 +81,7 @@ class Run:
         self._acknowledged: Counter[str] = Counter()
         # Each comes when so many requests have had their 2xx; the first one is a kill.
         self._due = sorted(self._draw.randrange(events // 10, 2 * events) for _ in range(faults))
+        self._next: float = self._due[0]
 
     async def play(self) -> Figures:
         """Play it to its end; raises AssertionError if an event was lost, or handled twice at a time."""
@@ -128,6 +131,9 @@ class Run:
 
             async def send() -> None:
                 while waiting:
+                    if self._acknowledged.total() > self._next:  # the fault before has not ended yet
+                        await asyncio.sleep(0.005)
+                        continue
                     event_id = waiting.pop()
                     response = await self._send(session, receiver, event_id)
                     self.figures.responses[response] += 1
@@ -156,7 +162,8 @@ class Run:
             else (self._lock_file, self._fill_disk)
         )
         kinds = (self._kill, self._set_clock, self._reset_http, *of_the_store)
-        for number, due in enumerate(self._due):
+        for number, (due, after) in enumerate(pairwise([*self._due, math.inf])):
+            self._next = after
             while self._acknowledged.total() < due:
                 await asyncio.sleep(0.005)
             cause = self._kill if number == 0 else self._draw.choice(kinds)

@@ -10,9 +10,9 @@ pytestmark = [pytest.mark.chaos, pytest.mark.processes]
 
 
 async def test_no_event_is_lost_or_handled_twice_at_a_time(location: str, tmp_path: Path) -> None:
-    figures = await Run(location, tmp_path, events=60, faults=4, seed=7).play()
+    figures = await Run(location, tmp_path, events=40, faults=3, seed=7).play()
 
-    assert figures.handled + figures.dead == 60
+    assert figures.handled + figures.dead == 40
     assert figures.faults["kill"] > 0
 
 
