@@ -159,7 +159,7 @@ def judge(case: Case) -> jsonschema.Draft202012Validator:
 
 BOUNDS = {
     "minimum", "maximum", "multipleOf", "minLength", "maxLength", "pattern", "uniqueItems", "minItems", "contains",
-    "propertyNames", "oneOf", "maxItems",
+    "propertyNames", "oneOf", "maxItems", "exclusiveMinimum", "exclusiveMaximum",
 }  # fmt: skip
 
 
