@@ -1,10 +1,13 @@
 """The plugin in pytest runs of their own: what it costs unused, its settings, and the report of a failing test."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+DOCS = Path(__file__).parents[1] / "docs" / "sandbox.md"
 
 TESTS = """
 import asyncio
@@ -29,11 +32,39 @@ def test_marked(kaspi_sandbox):
     assert kaspi_sandbox.seed == 7
 
 
-@pytest.mark.parametrize("turn", range(3))
+@pytest.fixture
+def anyio_backend():
+    return "asyncio"
+
+
+async def check(client, sandbox, turn):
+    await client.create_delivery(order(turn))
+    await sandbox.drain_webhooks()
+    assert sandbox.requests.total == 1
+
+
+@pytest.mark.parametrize("turn", range(2))
+@pytest.mark.asyncio(loop_scope="function")
+async def test_on_a_loop_of_its_own(kaspi_client, kaspi_sandbox, turn):
+    await check(kaspi_client, kaspi_sandbox, turn)
+
+
+@pytest.mark.parametrize("turn", range(2))
 @pytest.mark.asyncio(loop_scope="module")
-async def test_shares_a_loop(kaspi_client, kaspi_sandbox, turn):
-    await kaspi_client.create_delivery(order(turn))
-    assert kaspi_sandbox.requests.total == 1
+async def test_on_a_loop_of_the_file(kaspi_client, kaspi_sandbox, turn):
+    await check(kaspi_client, kaspi_sandbox, turn)
+
+
+@pytest.mark.parametrize("turn", range(2))
+@pytest.mark.asyncio(loop_scope="session")
+async def test_on_a_loop_of_the_session(kaspi_client, kaspi_sandbox, turn):
+    await check(kaspi_client, kaspi_sandbox, turn)
+
+
+@pytest.mark.parametrize("turn", range(2))
+@pytest.mark.anyio
+async def test_with_anyio(kaspi_client, kaspi_sandbox, turn):
+    await check(kaspi_client, kaspi_sandbox, turn)
 
 
 def test_nothing_is_left_for_the_garbage_collector():
@@ -55,6 +86,7 @@ class TestOld(unittest.TestCase):
         assert self.sandbox.requests.total == 0
 
 
+@pytest.mark.asyncio
 async def test_fails(kaspi_client, kaspi_sandbox):
     kaspi_sandbox.faults.add("create:commit-then-drop:count=1")
     await kaspi_client.create_delivery(order(5))
@@ -62,8 +94,17 @@ async def test_fails(kaspi_client, kaspi_sandbox):
 """
 
 
+SLOW_TO_IMPORT = (
+    "faker",
+    "hypothesispytest",
+    "looptime_chronometers",
+    "looptime_plugin",
+    "looptime_timeproxies",
+    "schemathesis",
+)
+
 INI = """[pytest]
-asyncio_mode = auto
+asyncio_mode = strict
 asyncio_default_fixture_loop_scope = function
 filterwarnings =
     error
@@ -75,13 +116,14 @@ filterwarnings =
 def run(folder: Path, *arguments: str, ini: str = "", tests: str = TESTS) -> str:
     (folder / "test_shop.py").write_text(tests)
     (folder / "pytest.ini").write_text(INI + ini)
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "no:schemathesis", *arguments]
+    left_out = [f"-pno:{name}" for name in SLOW_TO_IMPORT]
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *left_out, *arguments]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False).stdout
 
 
 def test_every_kind_of_test_uses_the_fixtures_and_a_failing_one_shows_what_came(tmp_path: Path) -> None:
     out = run(tmp_path, "-q")
-    assert "1 failed, 7 passed" in out
+    assert "1 failed, 12 passed" in out
     assert "2 requests:" in out
     assert "Unclosed" not in out  # connections on an event loop that outlives the fixture
     assert "POST /delivery/v1/deliveries no response key=order-5 fault=create:commit-then-drop:count=1" in out
@@ -89,23 +131,42 @@ def test_every_kind_of_test_uses_the_fixtures_and_a_failing_one_shows_what_came(
 
 
 SHARED = """
-import urllib.error
-import urllib.request
+import os
+from pathlib import Path
 
 import pytest
 
+from kaspi_delivery_async import DeliveryClient
+from test_shop import order
 
-@pytest.mark.parametrize("turn", [1, 2])
-def test_counts(kaspi_sandbox, turn):
-    with pytest.raises(urllib.error.HTTPError):
-        urllib.request.urlopen(f"{kaspi_sandbox.base_url}/v1/deliveries")
-    assert kaspi_sandbox.requests.total == turn
+OWN = set()
+
+
+@pytest.mark.parametrize("turn", range(4))
+def test_each_worker_has_its_own(kaspi_sandbox, turn):
+    OWN.add(kaspi_sandbox.root_url)
+    assert len(OWN) == 1
+
+
+@pytest.mark.parametrize("turn", range(4))
+@pytest.mark.asyncio
+async def test_all_workers_have_one(kaspi_sandbox, turn):
+    async with DeliveryClient.from_env() as client:
+        made = await client.create_delivery(order(turn))
+    Path(made.delivery_id).write_text(f"{os.environ['KASPI_BASE_URL']} {os.environ['PYTEST_XDIST_WORKER']}")
+    assert not kaspi_sandbox.requests
 """
 
 
-def test_a_sandbox_of_the_session_is_shared_by_its_tests(tmp_path: Path) -> None:
-    out = run(tmp_path, "-q", "-p", "no:xdist", ini="kaspi_sandbox_scope = session\n", tests=SHARED)
-    assert "2 passed" in out
+def test_workers_of_xdist_have_a_sandbox_each_or_share_the_one_of_the_documented_conftest(tmp_path: Path) -> None:
+    blocks = re.findall("```python\n(.*?)```", DOCS.read_text("utf-8"), re.DOTALL)
+    (tmp_path / "conftest.py").write_text(next(block for block in blocks if "workerinput" in block))
+    (tmp_path / "test_shared.py").write_text(SHARED)
+    out = run(tmp_path, "-q", "-n", "2", "--dist", "each", "test_shared.py", ini="kaspi_sandbox_scope = session\n")
+    assert "16 passed" in out
+    made = [file.read_text().split() for file in tmp_path.glob("dlv_*")]
+    assert len(made) == 4  # the second worker's creates were replayed
+    assert len({url for url, _ in made}) == 1
 
 
 def test_a_scope_that_does_not_exist_is_refused_by_name(tmp_path: Path) -> None:
