@@ -86,9 +86,9 @@ class Engine:
         return CallState(
             operation,
             start_observers(self.endpoint.instrumentation, self._details_of(operation)),
-            clock=asyncio.get_running_loop().time,
-            total=self.options.timeout.total,
-            key_age=key_age,
+            asyncio.get_running_loop().time,
+            self.options.timeout.total,
+            key_age,
         )
 
     async def _run(self, call: CallState[T]) -> T:
@@ -164,10 +164,10 @@ class Engine:
                 self.endpoint.sessions.current() or await self.endpoint.sessions.create(),
                 self.endpoint.base_url,
                 call.operation,
-                headers=context.headers,
-                deadlines=context.deadlines if attempt_fits else Deadlines(call.deadline - start),
-                start=start,
-                before_leaving=call.leave,
+                context.headers,
+                context.deadlines if attempt_fits else Deadlines(call.deadline - start),
+                start,
+                call.leave,
             )
             return call.operation.parse(status, headers, body)
         except BaseException as error:
@@ -176,7 +176,7 @@ class Engine:
                 context.queue.throttle(error.retry_after, draw=self._draw())
             raise
         finally:
-            duration = call.end_attempt(start, api_key=api_key, status=status, error=failure)
+            duration = call.end_attempt(start, api_key, status, failure)
             if status is not None and is_healthy(status):
                 context.queue.succeed(duration, limits=limits)
             context.queue.leave()
@@ -192,7 +192,7 @@ class Engine:
             raise DeadlineExceededError("the `api_key` function did not return before the call timed out") from None
 
     def _details_of(self, operation: Operation[T]) -> CallDetails:
-        details = self._details.get(operation.name)
+        details = self._details.get(operation.spec.name)
         if details is None:
             parts = urlsplit(self.endpoint.base_url)
             details = self._details[operation.name] = CallDetails(

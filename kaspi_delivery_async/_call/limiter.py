@@ -12,6 +12,7 @@ from weakref import WeakKeyDictionary, WeakValueDictionary
 
 import attrs
 
+from kaspi_delivery_async._call.retry_budget import FULL_BUDGET
 from kaspi_delivery_async._call.throttle import PATIENCE, Throttle
 from kaspi_delivery_async.errors import DeadlineExceededError
 
@@ -58,7 +59,7 @@ class Queue:
 
     def try_enter(self, now: float, limits: Limits) -> bool:
         """Take a turn if one is free."""
-        if self._waiters or self._throttle.delay(now, in_flight=self._in_flight, limits=limits) != 0:
+        if self._waiters or self._throttle.delay(now, self._in_flight, limits) != 0:
             return False
         self._depart(now, limits)
         return True
@@ -97,9 +98,11 @@ class Queue:
 
     def succeed(self, duration: float, *, limits: Limits) -> None:
         """Account for a healthy response that took ``duration`` seconds."""
-        self._throttle.succeed(duration, contended=bool(self._waiters), limits=limits)
-        if self._throttle.one_at_a_time:
-            self._throttle.resume(asyncio.get_running_loop().time())
+        throttle = self._throttle
+        if self._waiters or throttle.budget.tokens < FULL_BUDGET:
+            throttle.succeed(duration, contended=bool(self._waiters), limits=limits)
+        if throttle.one_at_a_time:
+            throttle.resume(asyncio.get_running_loop().time())
 
     def throttle(self, retry_after: float | None, *, draw: float) -> None:
         """Account for a 429, and turn away the requests whose deadline will pass during the pause."""
@@ -121,7 +124,7 @@ class Queue:
         loop = asyncio.get_running_loop()
         now = loop.time()
         while (waiter := self._first()) is not None:
-            delay = self._throttle.delay(now, in_flight=self._in_flight, limits=waiter.limits)
+            delay = self._throttle.delay(now, self._in_flight, waiter.limits)
             if delay != 0:
                 self._next_turn = None if delay is None else loop.call_later(delay, self._serve)
                 return

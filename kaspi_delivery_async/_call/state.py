@@ -53,7 +53,6 @@ class CallState(Generic[T]):
 
     __slots__ = (
         "_age",
-        "_age_before",
         "_ended",
         "_first_sent",
         "_may_have_left",
@@ -68,7 +67,6 @@ class CallState(Generic[T]):
         "response",
         "spent",
         "start",
-        "status",
         "throttle",
     )
     response: RawResponse
@@ -78,18 +76,16 @@ class CallState(Generic[T]):
         self,
         operation: Operation[T],
         observers: Sequence[CallObserver],
-        *,
         clock: Callable[[], float],
         total: float,
         key_age: float,
     ) -> None:
         self.operation = operation
-        self.start = clock()
-        self.deadline = self.start + total
+        self.clock = clock
+        self.start = start = clock()
+        self.deadline = start + total
         self.outcome = Outcome.NOT_SENT
         """The gravest of all attempts: once one may have arrived, a later refusal does not take that back."""
-        self.status: int | None = None
-        """HTTP status of the last attempt, if it got a response."""
         self.key_renewed = False
         """Whether a 401 made it ask for the API key again."""
         self.pinned_key: Secret | None = None
@@ -98,11 +94,8 @@ class CallState(Generic[T]):
         self.spent = 0
         """Tokens of the retry budget."""
         self.before_attempt = BEFORE_ATTEMPT.get()
-        self.clock = clock
-        self._age_before = key_age
-        """Age of the idempotency key when the call began: an earlier call may have sent it."""
-        self._first_sent: tuple[float, float] | None = (time.time(), self.start) if key_age else None
-        """When `_age` began to count, on the wall clock and the monotonic clock: with the first send."""
+        self._first_sent: tuple[float, float, float] | None = (time.time(), start, key_age) if key_age else None
+        """When `_age` began to count, on both clocks, with the first send; and the key's age then, if sent before."""
         self._age: KeyAge | None = None
         self._may_have_left = False
         self._ended: list[tuple[int | None, str | None, float, float]] = []
@@ -134,12 +127,14 @@ class CallState(Generic[T]):
         if self._first_sent is None:
             return 0.0
         if self._age is None:
-            self._age = KeyAge(Moment(*self._first_sent), seconds=self._age_before)
+            wall, monotonic, before = self._first_sent
+            self._age = KeyAge(Moment(wall, monotonic), seconds=before)
         return self._age.at(Moment(time.time(), self.clock()))
 
     def begin_attempt(self) -> None:
         """Record that an attempt begins."""
-        self._may_have_left = False
+        if self._ended:
+            self._may_have_left = False
         if self._observers:
             number = len(self._ended) + 1
             notify(self._observers, lambda observer: observer.attempt_started(number))
@@ -151,7 +146,7 @@ class CallState(Generic[T]):
         """
         if self.operation.idempotency_key is not None:
             if self._first_sent is None:
-                self._first_sent = time.time(), self.clock()
+                self._first_sent = time.time(), self.clock(), 0.0
             elif self.key_age() >= RESEND_WINDOW:
                 error = TransportError(
                     "the request was not sent again: its idempotency key was first sent 23 hours ago or earlier, and "
@@ -161,12 +156,9 @@ class CallState(Generic[T]):
                 raise error
         self._may_have_left = True
 
-    def end_attempt(
-        self, start: float, *, api_key: Secret, status: int | None, error: BaseException | None = None
-    ) -> float:
+    def end_attempt(self, start: float, api_key: Secret, status: int | None, error: BaseException | None) -> float:
         """Record that an attempt ended, with this status or without one; return the seconds that it took."""
         duration = self.clock() - start
-        self.status = status
         problem = None if error is None or status is not None else str(error)
         self._ended.append((status, problem, start, duration))
         if error is not None:
@@ -229,7 +221,7 @@ class CallState(Generic[T]):
             return
         result = CallResult(
             attempts=len(self._ended),
-            status=self.status,
+            status=self._ended[-1][0] if self._ended else None,
             error=_kind(error),
             outcome=None if error is None else self.outcome,
             idempotency_key=self.operation.idempotency_key,

@@ -71,7 +71,7 @@ class Throttle:
     budget: RetryBudget = attrs.field(factory=RetryBudget)
     """Pays for retries."""
 
-    def delay(self, now: float, *, in_flight: int, limits: Limits) -> float | None:
+    def delay(self, now: float, in_flight: int, limits: Limits) -> float | None:
         """Return the seconds until one more request may leave: 0 at once, None only when another has ended."""
         if in_flight + 1 > self.window or in_flight + 1 > limits.max_connections:
             return None

@@ -6,7 +6,7 @@ import asyncio
 import functools
 import math
 import select
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 from aiohttp import hdrs
@@ -34,7 +34,8 @@ class FixedHeadersRequest(aiohttp.ClientRequest):
 
     def send(self, conn: Any) -> Any:
         """Send the request, unless its connection is not to be used any more."""
-        cast("FreshConnector", self.session.connector).check(conn.protocol, self.loop.time())
+        connector: Any = self.session.connector  # a `FreshConnector`
+        connector.check(conn.protocol, self.loop.time())
         return super().send(conn)
 
     def update_headers(self, headers: Any) -> None:
@@ -70,29 +71,29 @@ _READ_HEADERS: CIMultiDict[str] = CIMultiDict({hdrs.ACCEPT: "application/json"})
 class TrackedBody(aiohttp.BytesPayload):
     """A request's body, with which the headers leave: the last place where the request can still be held back.
 
-    Needed for correctness: without it nobody knows whether a request has left, a key may expire while a connection is
-    being opened, and on a session of the caller's own an old response would be taken for this request's.
+    Needed for correctness: without it nobody knows whether a request has left, and a key may expire while a connection
+    is being opened.
     """
 
     has_left = False
     refusal: Exception | None = None
     """Why nothing left, or will leave."""
 
-    def __init__(self, body: bytes, before_leaving: Callable[[], None], *, checks_connection: bool) -> None:
+    def __init__(self, body: bytes, before_leaving: Callable[[], None]) -> None:
         # Not the constructor of payloads in general: it finds out headers, which are given here.
         self._value, self._size, self._headers = body, len(body), _JSON_HEADERS if body else _READ_HEADERS
         self._before_leaving = before_leaving
-        self._checks_connection = checks_connection
 
     async def write_with_length(
         self,
         writer: AbstractStreamWriter,
         content_length: int | None,  # the whole of it
     ) -> None:
+        if self.has_left:  # aiohttp repeats some requests by itself
+            self.refusal = aiohttp.ServerDisconnectedError()
         if self.refusal is not None:
             raise self.refusal
         try:
-            self._check(writer)
             self._before_leaving()
         except Exception as refusal:
             self.refusal = refusal
@@ -100,13 +101,19 @@ class TrackedBody(aiohttp.BytesPayload):
         self.has_left = True
         await writer.write(self._value)
 
-    def _check(self, writer: AbstractStreamWriter) -> None:
-        if self.has_left:  # aiohttp repeats some requests by itself
-            raise aiohttp.ServerDisconnectedError
-        if self._checks_connection:
+
+class CheckingBody(TrackedBody):
+    """The body where the request does not check its connection: with a session of the caller's own, for example.
+
+    Without it, an old response would be taken for this request's.
+    """
+
+    async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
+        if not self.has_left:
             protocol = getattr(writer, "protocol", None)
             if protocol is not None and (protocol.should_close or _reading_check(protocol.transport)()):
-                raise UnaskedResponseError
+                self.refusal = self.refusal or UnaskedResponseError()
+        await super().write_with_length(writer, content_length)
 
 
 class UnaskedResponseError(aiohttp.ClientConnectionError):
@@ -124,7 +131,7 @@ class FreshConnector(aiohttp.TCPConnector):
     request's, and connections to a server that has moved or died would be used for as long as they stay open.
     """
 
-    keep_alive = math.inf
+    keep_alive: float | None = None
     """Seconds for which the server keeps an idle connection, if it says so."""
     has_new = False
     """Whether a connection was opened of which no response has been seen yet."""
@@ -156,7 +163,7 @@ class FreshConnector(aiohttp.TCPConnector):
             or now - opened > LONGEST_LIFE
             or protocol.should_close
             or can_be_read()
-            or (self.keep_alive < math.inf and self._has_idled(protocol, opened, now))
+            or (self.keep_alive is not None and self._idle_time(protocol, opened, now) > self.keep_alive)
         ):
             raise StaleConnectionError
 
@@ -173,10 +180,11 @@ class FreshConnector(aiohttp.TCPConnector):
         self._opened[protocol] = now, can_be_read
         self.has_new = True
 
-    def _has_idled(self, protocol: Any, opened: float, now: float) -> bool:
+    def _idle_time(self, protocol: Any, opened: float, now: float) -> float:
+        """Return the seconds since the connection was taken up last, and note that it is now."""
         idle = now - self._used.get(protocol, opened)
         self._used[protocol] = now
-        return idle > self.keep_alive
+        return idle
 
     def abandon(self) -> None:
         """Close what can be closed outside of the loop, so that nothing is left to be warned of a second time."""

@@ -14,6 +14,7 @@ from yarl import URL
 
 from kaspi_delivery_async._transport.aiohttp_overrides import (
     AGE_OF_DOUBT,
+    CheckingBody,
     FreshConnector,
     StaleConnectionError,
     TrackedBody,
@@ -51,9 +52,21 @@ KEEP_ALIVE_SHARE = 0.8
 CONNECTION_STATUSES = frozenset({408, 421})
 """Statuses about the connection rather than the request: it is closed, and the next attempt opens a new one."""
 
+_UNUSABLE_CONNECTIONS = (StaleConnectionError, UnaskedResponseError)
+
 _KEEP_ALIVE = istr("Keep-Alive")
 _KEEP_ALIVE_SECONDS = re.compile(r"\btimeout=([0-9]{1,6})\b")
 
+
+_NAMES = {name: istr(name) for name in ("Content-Type", "Idempotency-Key")}
+"""Names that need not be compared without regard to case each time."""
+
+SESSION_DEFAULTS: Mapping[str, Any] = {
+    "auto_decompress": False,
+    "raise_for_status": False,
+    "max_line_size": LARGEST_HEADER,
+    "max_field_size": LARGEST_HEADER,
+}
 
 RawResponse = tuple[int, "CIMultiDictProxy[str]", bytes]
 """A response as it came: status, headers and body. A plain tuple, for there is one for each attempt."""
@@ -70,7 +83,8 @@ class RequestHeaders:
     def beside(self, headers: Any) -> CIMultiDict[str]:
         """Return all headers of a request that has these of its own."""
         merged = self._headers.copy()
-        merged.extend(headers)
+        for name in headers:
+            merged[_NAMES.get(name, name)] = headers[name]
         return merged
 
 
@@ -78,7 +92,6 @@ async def exchange(
     session: aiohttp.ClientSession,
     base_url: str,
     operation: Operation[Any],
-    *,
     headers: RequestHeaders,
     deadlines: Deadlines,
     start: float,
@@ -92,33 +105,31 @@ async def exchange(
     """
     if deadlines.seconds <= 0:
         raise DeadlineExceededError("the call timed out before the request could be sent")
-    connector = session.connector if isinstance(session.connector, FreshConnector) else None
-    checks_connection = connector is None or not connector.checks_requests
-    unasked, most_unasked = 0, MOST_UNASKED if checks_connection else 0
+    connector = found if isinstance(found := session.connector, FreshConnector) else None
+    body_class = TrackedBody if connector is not None and connector.checks_requests else CheckingBody
+    unasked = 0
     while True:
-        if checks_connection or operation.body is not None:
-            body = TrackedBody(operation.body or b"", before_leaving, checks_connection=checks_connection)
+        body = None
+        if operation.body is not None or body_class is CheckingBody:
+            body = body_class(operation.body or b"", before_leaving)
         else:
-            body = None  # the request class checks the connection, and a read is harmless whenever it leaves
-            before_leaving()
+            before_leaving()  # the request class checks the connection, and a read is harmless whenever it leaves
         try:
             with deadlines.begin(start):
                 response = await session.request(
-                    operation.method,
+                    operation.spec.method,
                     _url(base_url, operation.path),
                     data=body,
                     headers=headers.beside(operation.headers),
-                    timeout=_connect_timeout(deadlines.seconds),
-                    allow_redirects=False,
-                    auto_decompress=False,
-                    raise_for_status=False,
-                    max_line_size=LARGEST_HEADER,
-                    max_field_size=LARGEST_HEADER,
+                    **_options(deadlines.seconds, connector is not None),
                 )
                 if body is None or body.has_left:
                     if connector is not None and (connector.has_new or response.status >= _ERRORS):
                         _learn(connector, response)
-                    return response.status, response.headers, await _read(response)
+                    content = response.content
+                    # A response that came as a whole is taken at once; its end has released the connection.
+                    received = content.read_nowait() if content.is_eof() else await _read(response)
+                    return response.status, response.headers, received
             body.refusal = body.refusal or UnaskedResponseError()
             response.close()
             failure: Exception = body.refusal
@@ -127,15 +138,12 @@ async def exchange(
         if isinstance(failure, KaspiDeliveryError):
             raise failure.with_traceback(None) from None
         unasked += isinstance(failure, UnaskedResponseError)
-        if not isinstance(failure, StaleConnectionError | UnaskedResponseError) or unasked > most_unasked:
+        if unasked > MOST_UNASKED * (body_class is CheckingBody) or not isinstance(failure, _UNUSABLE_CONNECTIONS):
             break
     if connector is not None:
         connector.renew(older_than=0.0 if isinstance(failure, TimeoutError | aiohttp.ClientConnectorError) else 1.0)
-    translated = translate(
-        failure,
-        has_left=body is None or body.has_left,
-        advice=proxy_advice(session, urlsplit(base_url).hostname or ""),
-    )
+    advice = proxy_advice(session, urlsplit(base_url).hostname or "")
+    translated = translate(failure, has_left=body is None or body.has_left, advice=advice)
     # Once the request has left, the original may quote what the server sent: it must not even be the context.
     # Before that its text is of use, but not its frames, in which the request stands.
     is_of_use = translated.outcome is Outcome.NOT_SENT and isinstance(failure, OSError)
@@ -159,15 +167,17 @@ def _url(base_url: str, path: str) -> URL:
 
 
 @functools.lru_cache(maxsize=8)
-def _connect_timeout(seconds: float) -> aiohttp.ClientTimeout:
+def _options(seconds: float, session_is_ours: bool) -> dict[str, Any]:  # noqa: FBT001 - positional, to be cached
+    """Return what all requests ask of aiohttp that may take so long; sessions of ours have the rest as defaults."""
     # Without its threshold aiohttp would round timeouts up to whole seconds.
-    return aiohttp.ClientTimeout(total=None, connect=seconds * CONNECT_SHARE, ceil_threshold=math.inf)
+    timeout = aiohttp.ClientTimeout(total=None, connect=seconds * CONNECT_SHARE, ceil_threshold=math.inf)
+    defaults = {} if session_is_ours else SESSION_DEFAULTS
+    return {"timeout": timeout, "allow_redirects": False, **defaults}
 
 
 def _read(response: aiohttp.ClientResponse) -> Coroutine[Any, Any, bytes]:
     """Read the body, which releases the connection; a body that is too large closes its connection."""
-    # What has come as a whole fitted into aiohttp's buffer.
-    if response.content.is_eof() or (response.content_length or math.inf) <= LARGEST_BODY:
+    if (response.content_length or math.inf) <= LARGEST_BODY:
         return response.read()
     return _read_beginning(response)
 

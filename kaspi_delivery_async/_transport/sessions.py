@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 import aiohttp
 
 from kaspi_delivery_async._transport.aiohttp_overrides import FixedHeadersRequest, FreshConnector
+from kaspi_delivery_async._transport.exchange import SESSION_DEFAULTS
 from kaspi_delivery_async._transport.resolver import thread_resolver
 from kaspi_delivery_async._version import __version__
 from kaspi_delivery_async.errors import ConfigurationError
@@ -103,6 +104,7 @@ class Sessions:
             cookie_jar=aiohttp.DummyCookieJar(),
             headers=_CLIENT_HEADERS,
             request_class=REQUEST_CLASS,
+            **SESSION_DEFAULTS,
         ) as session:
             # One attempt is one request: aiohttp would repeat a GET on a lost connection by itself. It has no argument.
             vars(session).update(_retry_connection=False)

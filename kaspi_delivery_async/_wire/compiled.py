@@ -7,6 +7,7 @@ fields takes twice the time.
 
 from __future__ import annotations
 
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -79,21 +80,21 @@ def compile_unstructure(
 ) -> Callable[[object], dict[str, Any]]:
     """Compile a function from the model, or a subclass of it, to a JSON object with the model's own fields."""
     names = _names(fields, model=model, refuse=refuse)
-    lines = ["if not isinstance(instance, model):", "    raise refuse(instance)", "values = {}"]
-    for field in fields:
+    lines = ["if not isinstance(instance, model):", "    raise refuse(instance)"]
+    # A dictionary with all of its keys at once is made sooner than one that grows.
+    always = list(takewhile(_is_always_written, fields))
+    lines += [f"value_{field.name} = instance.{field.name}" for field in always]
+    lines.append(f"values = {{{', '.join(f'{field.wire_name!r}: {_unstructured(field)}' for field in always)}}}")
+    for field in fields[len(always) :]:
         if field.is_read_only:
             continue
-        lines.append(f"value = instance.{field.name}")
+        value = f"value_{field.name}"
+        lines.append(f"{value} = instance.{field.name}")
         if field.is_rest:
-            lines.append(f"values = {{**convert_{field.name}(value), **values}}")
+            lines.append(f"values = {{**convert_{field.name}({value}), **values}}")
             continue
-        condition = "if value is not None: " if field.is_optional and not field.is_required else ""
-        converted = f"convert_{field.name}(value)"
-        if field.kind in PLAIN:
-            converted = _unless_plain(field, converted)
-        if field.is_optional and field.is_required:
-            converted = f"None if value is None else {converted}"
-        lines.append(f"{condition}values[{field.wire_name!r}] = {converted}")
+        condition = f"if {value} is not None: " if field.is_optional and not field.is_required else ""
+        lines.append(f"{condition}values[{field.wire_name!r}] = {_unstructured(field)}")
     return _compiled("instance", [*lines, "return values"], names)
 
 
@@ -112,8 +113,20 @@ def _structured(field: Field) -> str:
     return call
 
 
-def _unless_plain(field: Field, call: str) -> str:
-    return f"value if type(value) is {field.kind.__name__} else {call}"
+def _is_always_written(field: Field) -> bool:
+    return not field.is_read_only and not field.is_rest and (field.is_required or not field.is_optional)
+
+
+def _unstructured(field: Field) -> str:
+    value = f"value_{field.name}"
+    converted = f"convert_{field.name}({value})"
+    if field.kind in PLAIN:
+        converted = _unless_plain(field, converted, value)
+    return f"None if {value} is None else {converted}" if field.is_optional and field.is_required else converted
+
+
+def _unless_plain(field: Field, call: str, value: str = "value") -> str:
+    return f"{value} if type({value}) is {field.kind.__name__} else {call}"
 
 
 def _is_open_enum(kind: object) -> bool:

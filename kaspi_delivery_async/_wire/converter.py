@@ -13,6 +13,7 @@ from __future__ import annotations
 import functools
 import logging
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -37,7 +38,7 @@ from kaspi_delivery_async._wire.thorough import ConversionError, Reading, WrongT
 from kaspi_delivery_async._wire.unions import register_unions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterator
+    from collections.abc import Iterator
 
 T = TypeVar("T")
 
@@ -60,21 +61,21 @@ def structure_closed(values: object, model: type[T]) -> T:
         return Reading(_closed.get_structure_hook, closed=True).result(values, model)
 
 
-def structure_tolerantly(values: object, model: type[T], *, source: str) -> T:
+def structure_tolerantly(values: object, model: type[T], source: str) -> T:
     """Build ``model`` from what others sent; raise `ConversionError` only if a required field cannot be read.
 
     What else cannot be read is None, or missing in its list, and a warning names it by path, never by value.
     ``source`` says in the warning what was read. A required id that is blank is no id.
     """
+    read, ids = _readers.get(model) or _make_reader(model)
     try:
-        result: T = _open.structure(values, model)
+        result: T = read(values, model)
     except (KeyError, WrongTypeError):
         reading = Reading(_open.get_structure_hook, tolerant=True)
         result = reading.result(values, model)
         if all(getattr(result, field.name) is None for field in fields_of(model)):
             raise reading.error from None  # nothing of it could be read
         _logger.warning("%s: left out what could not be read: %s", source, reading.error)
-    ids = _required_ids(cast("Hashable", model))
     blank = [(path, "must not be empty or blank") for path, id_of in ids if is_blank(id_of(result))]
     if blank:
         raise ConversionError(blank)
@@ -93,9 +94,15 @@ def unstructure(model: object, kind: type[Any] | None = None) -> dict[str, Any]:
         raise ConversionError(misfits(model, kind, _open.get_unstructure_hook)) from None
 
 
-@functools.cache
-def _required_ids(model: Any) -> tuple[tuple[str, Callable[[Any], str]], ...]:
-    return tuple(_ids_below(model, "$", ""))
+_Reader = tuple[Callable[[object, Any], Any], list[tuple[str, Callable[[Any], str]]]]
+"""A function that reads a model, and the path and a getter of each of its required ids."""
+
+_readers: dict[type[Any], _Reader] = {}
+
+
+def _make_reader(model: type[Any]) -> _Reader:
+    reader = _readers[model] = _open.get_structure_hook(model), list(_ids_below(model, "$", ""))
+    return reader
 
 
 def _ids_below(model: type[Any], path: str, prefix: str) -> Iterator[tuple[str, Callable[[Any], str]]]:

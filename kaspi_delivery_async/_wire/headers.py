@@ -23,6 +23,7 @@ _MILLISECONDS = 1e11
 
 
 _SECONDS = re.compile(r"[0-9]+(\.[0-9]+)?")
+_visible_ascii = re.compile("[!-~]+").fullmatch
 
 
 def header(headers: Mapping[str, str], name: str) -> str:
@@ -78,4 +79,4 @@ def _http_date(text: str) -> datetime | None:
 
 def is_visible_ascii(text: str) -> bool:
     """Whether every character is printable ASCII and none is a blank; false for an empty text."""
-    return text.isascii() and text.isprintable() and " " not in text and text != ""
+    return _visible_ascii(text) is not None

@@ -6,7 +6,6 @@ import hashlib
 from typing import NamedTuple
 
 from kaspi_delivery_async._wire.headers import is_visible_ascii
-from kaspi_delivery_async._wire.order_ids import canonical_order_id
 from kaspi_delivery_async._wire.text import plain
 from kaspi_delivery_async.errors import InvalidRequestError
 
@@ -48,12 +47,11 @@ class KeyAge:
         return self._seconds
 
 
-def create_key(external_order_id: str) -> str:
-    """Return the default key of a create: the order id itself where a header can carry it, else a digest of it.
+def create_key(order_id: str) -> str:
+    """Return the default key of a create: the canonical order id where a header can carry it, else a digest of it.
 
-    Cyrillic order ids are normal in Kazakhstan, and HTTP headers are ASCII. Ids that look the same have the same key.
+    Cyrillic order ids are normal in Kazakhstan, and HTTP headers are ASCII.
     """
-    order_id = canonical_order_id(external_order_id)
     return _carried(order_id) or f"order-{_digest(order_id)}"
 
 

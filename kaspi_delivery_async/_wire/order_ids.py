@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from kaspi_delivery_async._wire.headers import is_visible_ascii
 from kaspi_delivery_async._wire.text import FILLERS, INVISIBLE, plain
 
 _invisible = re.compile(f"[{INVISIBLE}]")
@@ -19,8 +20,8 @@ def canonical_order_id(order_id: str) -> str:
     space for each run of blanks inside. Every way in uses this rule: a program, an order file, a
     webhook, a response. Letters of different scripts or cases stay different. The result may be empty.
     """
-    text = plain(order_id)
-    if text.isascii() and text.isprintable() and " " not in text:
+    text = order_id if type(order_id) is str else plain(order_id)
+    if is_visible_ascii(text):
         return text
     visible = unicodedata.normalize("NFC", _filler.sub(" ", _invisible.sub("", text)))
     return " ".join(visible.split())

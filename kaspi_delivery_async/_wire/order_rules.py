@@ -39,29 +39,24 @@ def _is_plainly_right(values: Mapping[str, Any]) -> bool:
     pickup, dropoff, parcel = values["pickup"], values["dropoff"], values["parcel"]
     sender, receiver = pickup["contact"], dropoff["contact"]
     sender_phone, receiver_phone = sender["phone"], receiver["phone"]
-    visible = PLAINLY_VISIBLE
     try:
-        return (
-            values["externalOrderId"][0] in visible
-            and pickup["address"][0] in visible
-            and dropoff["address"][0] in visible
-            and sender["name"][0] in visible
-            and receiver["name"][0] in visible
-            and parcel["description"][0] in visible
-            and sender_phone[0] in visible
-            and receiver_phone[0] in visible
-            # A number in scientific notation has an E, which may be Cyrillic.
-            and sender_phone.isascii()
-            and receiver_phone.isascii()
-            and "E" not in sender_phone
-            and "E" not in receiver_phone
-            and "e" not in sender_phone
-            and "e" not in receiver_phone
-            and parcel["weightGrams"] > 0
-            and parcel["valueKzt"] >= 0
+        firsts = (
+            values["externalOrderId"][0],
+            pickup["address"][0],
+            dropoff["address"][0],
+            sender["name"][0],
+            receiver["name"][0],
+            parcel["description"][0],
+            sender_phone[0],
+            receiver_phone[0],
         )
     except IndexError:
         return False  # a text is empty
+    if parcel["weightGrams"] <= 0 or parcel["valueKzt"] < 0 or not PLAINLY_VISIBLE.issuperset(firsts):
+        return False
+    # A number in scientific notation has an E, which may be Cyrillic.
+    phones: str = sender_phone + receiver_phone
+    return phones.isascii() and "E" not in phones and "e" not in phones
 
 
 def _problems(values: Mapping[str, Any]) -> Iterator[Problem]:

@@ -29,6 +29,8 @@ from kaspi_delivery_async.errors import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from kaspi_delivery_async._operation_spec import OperationSpec
+
 T = TypeVar("T")
 
 KEPT_BODY = 64 * 1024
@@ -75,38 +77,36 @@ def read_response(
     status: int,
     headers: Mapping[str, str],
     body: bytes,
-    *,
-    operation: str,
-    result: type[T],
+    spec: OperationSpec[T],
     conflict: type[ConflictError],
     about: tuple[str, str] | None,
-    changes: bool,
 ) -> T:
     """Return the value of a response, or raise the `ApiError` or `UnreadableResponseError` that it stands for.
 
-    ``about`` is a field and the id that it holds, if the response has it; ``changes`` says whether the operation has
-    an effect on the server.
+    ``conflict`` is what a 409 stands for; ``about`` is a field and the id that it holds, if the response has it.
     """
     if status // 100 != 2:
-        raise _api_error(status, headers, body, operation=operation, conflict=conflict, about=about)
+        raise _api_error(status, headers, body, operation=spec.name, conflict=conflict, about=about)
     delivery_id = None
     try:
         values = load_body(headers, body)
-        value = structure_tolerantly(values, result, source=operation)
-        if about is None or _is_about(values, *about):
+        value = structure_tolerantly(values, spec.result, spec.name)
+        if about is None or _is_about(values, about[0], about[1]):
             return value
         problem = f"its {about[0]} is not the one that was asked for"
     except ConversionError as error:
         body = _unpacked(headers, body)
         delivery_id = _find_delivery_id(body)
-        problem = f"its body is no {result.__name__} ({error})"
+        problem = f"its body is no {spec.result.__name__} ({error})"
     advice = "the request was probably carried out, so look the delivery up before sending it again"
+    if spec.method == "GET":
+        advice = "check `base_url`, or try again later"
     raise UnreadableResponseError(
-        f"HTTP {status}, but {problem}; {advice if changes else 'check `base_url`, or try again later'}",
+        f"HTTP {status}, but {problem}; {advice}",
         status=status,
         body=body[:KEPT_BODY],
         delivery_id=delivery_id,
-        operation=operation,
+        operation=spec.name,
     )
 
 

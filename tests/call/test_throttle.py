@@ -14,17 +14,17 @@ FREE = Limits()
 
 def test_requests_leave_at_once_while_the_window_is_open() -> None:
     throttle = Throttle()
-    assert throttle.delay(0, in_flight=int(FIRST_WINDOW) - 1, limits=FREE) == 0
-    assert throttle.delay(0, in_flight=int(FIRST_WINDOW), limits=FREE) is None
-    assert throttle.delay(0, in_flight=1, limits=Limits(max_connections=1)) is None
+    assert throttle.delay(0, int(FIRST_WINDOW) - 1, FREE) == 0
+    assert throttle.delay(0, int(FIRST_WINDOW), FREE) is None
+    assert throttle.delay(0, 1, Limits(max_connections=1)) is None
 
 
 def test_a_429_pauses_everyone_for_as_long_as_it_says() -> None:
     throttle = Throttle()
     throttle.throttle(100, retry_after=10, draw=0)
-    assert throttle.delay(100, in_flight=0, limits=FREE) == 10
-    assert throttle.delay(109.5, in_flight=0, limits=FREE) == 0.5
-    assert throttle.delay(110, in_flight=0, limits=FREE) == 0
+    assert throttle.delay(100, 0, FREE) == 10
+    assert throttle.delay(109.5, 0, FREE) == 0.5
+    assert throttle.delay(110, 0, FREE) == 0
 
 
 def test_jitter_only_lengthens_the_pause() -> None:
@@ -76,7 +76,7 @@ def test_what_an_idle_time_left_unused_is_nobodys_credit() -> None:
     """Within any second no more than the rate leaves, and the little that a late timer is owed."""
     throttle, limits, now, left = Throttle(), Limits(rate=100), 50.0, list[float]()
     while len(left) < 150:
-        delay = throttle.delay(now, in_flight=0, limits=limits)
+        delay = throttle.delay(now, 0, limits)
         assert delay is not None
         now += delay
         throttle.depart(now, rate=100)
@@ -89,7 +89,7 @@ def test_a_stated_rate_spaces_requests() -> None:
     left: list[float] = []
     now = 0.0
     while len(left) < 50:
-        delay = throttle.delay(now, in_flight=0, limits=limits)
+        delay = throttle.delay(now, 0, limits)
         assert delay is not None
         if delay:
             now += delay

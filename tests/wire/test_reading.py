@@ -64,7 +64,7 @@ def test_good_values_are_read_by_the_compiled_functions_alone(
         monkeypatch.setattr(module, "Reading", refuse)
     value = from_dict(model, FULL[model])
     assert to_dict(value)
-    assert structure_tolerantly(FULL[model], model, source="test") == value
+    assert structure_tolerantly(FULL[model], model, "test") == value
 
 
 def created(**fields: object) -> bytes:
@@ -163,7 +163,7 @@ def test_a_webhook_without_its_ids_is_unreadable(field: str) -> None:
     values = json.loads(json.dumps(FULL[DeliveryWebhook]))
     (values["data"] if "." in field else values)[field.rpartition(".")[2]] = ""
     with pytest.raises(ConversionError, match=rf"\$\.{field}: must not be empty or blank"):
-        structure_tolerantly(values, DeliveryWebhook, source="webhook")
+        structure_tolerantly(values, DeliveryWebhook, "webhook")
 
 
 @pytest.mark.parametrize("given_id", ["order-741", "ORDER-742", 742, "x" * 5000])
