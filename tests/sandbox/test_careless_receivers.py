@@ -63,7 +63,7 @@ def that_redirects_to_the_path_with_a_slash(body: bytes, headers: Mapping[str, s
 
 
 async def that_works_before_it_responds(body: bytes, headers: Mapping[str, str]) -> int:
-    await asyncio.sleep(0.3)  # of the 0.2 s that this test gives; the vendor gives 5
+    await asyncio.sleep(6)
     return 200
 
 
@@ -89,10 +89,9 @@ async def failures_of(receiver: Callable[[bytes, Mapping[str, str]], object], *,
     runner = web.ServerRunner(web.Server(handle), shutdown_timeout=0.01)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
-    limit = 0.2 if receiver is that_works_before_it_responds else 5.0
     try:
         url = f"http://127.0.0.1:{runner.addresses[0][1]}/hook"
-        async with Sandbox(webhook_url=url, answer_limit=limit) as sandbox, Caller(sandbox) as call:
+        async with Sandbox(webhook_url=url) as sandbox, Caller(sandbox) as call:
             made = [await call.create(externalOrderId=f"заказ-{number}") for number in range(deliveries)]
             await asyncio.gather(*(sandbox.advance(delivery_id, "delivered") for delivery_id in made))
             await sandbox.drain_webhooks()
@@ -101,6 +100,7 @@ async def failures_of(receiver: Callable[[bytes, Mapping[str, str]], object], *,
         await runner.cleanup()
 
 
+@pytest.mark.looptime
 @pytest.mark.parametrize("receiver", CARELESS, ids=lambda receiver: receiver.__name__)
 async def test_a_careless_receiver_fails(receiver: Callable[[bytes, Mapping[str, str]], object]) -> None:
     assert await failures_of(receiver, deliveries=5) > 0

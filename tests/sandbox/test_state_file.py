@@ -152,12 +152,12 @@ asyncio.run(main())
 """
 
 
-async def killed_under_load(file: Path, seconds: float, known: dict[str, str], number: int) -> float:
-    """Serve, create until the process is killed, and return the newest time that it showed."""
+async def killed_under_load(file: Path, seconds: float, known: dict[str, str], number: int, before: float) -> float:
+    """Serve, create until the process is killed, and return the newest time that it showed; none is from ``before``."""
     process = await asyncio.create_subprocess_exec(sys.executable, "-c", SERVE, file, stdout=subprocess.PIPE)
     assert process.stdout is not None
     root_url = (await process.stdout.readline()).decode().strip()
-    shown = 0.0
+    shown = before
 
     async def create(call: Caller, worker: int) -> None:
         nonlocal shown
@@ -167,7 +167,9 @@ async def killed_under_load(file: Path, seconds: float, known: dict[str, str], n
             key = f"order-{number}-{worker}-{turn}"
             reply = await call("POST", "/v1/deliveries", key=key, json=order(externalOrderId=key), check=False)
             known[key] = reply.delivery_id
-            shown = max(shown, (await call.control("GET", "/time")).json["unix"])
+            now = (await call.control("GET", "/time")).json["unix"]
+            assert now >= before
+            shown = max(shown, now)
 
     async with Caller(Elsewhere(api_key="sandbox-key", root_url=root_url)) as call:
         working = [asyncio.create_task(create(call, worker)) for worker in range(4)]
@@ -184,8 +186,7 @@ async def check_kills(file: Path, kills: int) -> None:
     draw = random.Random(kills)
     shown = 0.0
     for number in range(kills):
-        newest = await killed_under_load(file, draw.uniform(0.05, 0.4), known, number)
-        shown = max(shown, newest)
+        shown = await killed_under_load(file, draw.uniform(0.05, 0.4), known, number, shown)
     async with Sandbox(state_file=file, clock=Clock.driven(start=0.0)) as sandbox, Caller(sandbox) as call:
         assert sandbox.clock.now() >= shown
         assert len(set(known.values())) == len(known) > 0
