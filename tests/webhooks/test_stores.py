@@ -9,6 +9,7 @@ from kaspi_delivery_async.webhooks import DeadLetter, InboxTotals, Store
 from kaspi_delivery_async.webhooks.stored_events import EventState, EventUpdate, Lease, Message
 from kaspi_delivery_async.webhooks.stores import sql
 from kaspi_delivery_async.webhooks.stores.sql import SqlStore
+from tests.support.postgresql import execute
 from tests.support.webhook_messages import body
 from tests.support.webhook_stores import let_pass
 
@@ -295,6 +296,17 @@ async def test_more_dead_letters_are_replayed_and_more_handled_events_pruned_tha
     for lease in await take(store, limit=200):
         await store.update(lease, DONE)
     assert await store.prune(before=200.0) == 120
+
+
+async def test_no_more_are_leased_than_asked_for_however_postgresql_plans_that(postgresql_url: str) -> None:
+    store = SqlStore(postgresql_url)
+    await store.add(message("first"))
+    execute(postgresql_url, "ANALYZE kaspi_delivery_events")  # of one row, for which it plans from now on
+    for key in "abc":
+        await store.add(message(key))
+
+    assert [len(await take(store, limit=1)) for _ in range(4)] == [1, 1, 1, 1]
+    await store.close()
 
 
 async def test_a_due_time_of_before_the_clock_began_again_is_past(file: str) -> None:

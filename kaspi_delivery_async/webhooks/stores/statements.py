@@ -75,10 +75,11 @@ def lease(*, worker: str, now: Now, seconds: float, limit: int) -> Executable:
         .order_by(_row.due_at)
         .limit(limit)
         .with_for_update(skip_locked=True)  # PostgreSQL: rows that another worker is leasing are not waited for
+        .cte("due")  # evaluated once; a subquery, PostgreSQL may evaluate for each row, and lease more than the limit
     )
     return (
         update(events)
-        .where(_row.number.in_(due.scalar_subquery()))
+        .where(_row.number.in_(select(due.c.number)))
         .values(worker=worker, attempts=_row.attempts + 1, **_due_in(seconds, now))
         .returning(_row.number, _row.attempts, _row.body)
     )
