@@ -1,7 +1,8 @@
 """Compares two descriptions: what each operation sends and receives, then whatever else they hold."""
 
 from codegen.comparison.changes import Change, Findings, pairs
-from codegen.comparison.operations import Operation, OperationComparison, operations_of
+from codegen.comparison.listing import Operation, operations_of
+from codegen.comparison.operations import OperationComparison
 from codegen.comparison.rules import Direction
 from codegen.comparison.schemas import SchemaComparison
 from codegen.comparison.servers import servers_of
@@ -24,7 +25,7 @@ def compare(old: Object, new: Object) -> tuple[Change, ...]:
     findings = Findings()
     schemas = SchemaComparison(old, new, findings)
     before, after = operations_of(old), operations_of(new)
-    couples = _couples(before, after)
+    couples = _couples(old, new, before, after)
     _compare_servers(findings, old, new, couples)
     for operation in before:
         if operation not in [one for one, _ in couples]:
@@ -40,18 +41,29 @@ def compare(old: Object, new: Object) -> tuple[Change, ...]:
     return findings.changes()
 
 
-def _couples(old: list[Operation], new: list[Operation]) -> list[Couple]:
-    """Pair the operations at the same method and path, then those of the same name."""
+def _couples(old: Object, new: Object, before: list[Operation], after: list[Operation]) -> list[Couple]:
+    """Pair the operations at the same method and path, then those of the same name, then events of the same form."""
     couples: list[Couple] = []
-    left, right = list(old), list(new)
-    for belong in (_same_place, _same_template, _same_name):
+    left, right = list(before), list(after)
+    meanings = {id(one): _meaning(document, one) for document, side in ((old, before), (new, after)) for one in side}
+
+    def same_event(one: Operation, other: Operation) -> bool:
+        return one.section == other.section == "webhooks" and meanings[id(one)] == meanings[id(other)]
+
+    for belong in (_same_place, _same_template, _same_name, same_event):
         for one in list(left):
             candidates = [other for other in right if belong(one, other)]
             if candidates:
                 couples.append((one, candidates[0]))
                 left.remove(one)
                 right.remove(candidates[0])
-    return sorted(couples, key=lambda couple: old.index(couple[0]))
+    return sorted(couples, key=lambda couple: before.index(couple[0]))
+
+
+def _meaning(document: Object, operation: Operation) -> str:
+    """Return what an operation is, its names aside."""
+    parts = {key: part for key, part in operation.parts.items() if key != "operationId"}
+    return canonical(document, {**parts, "parameters": [*operation.parameters.values()]})
 
 
 def _same_place(one: Operation, other: Operation) -> bool:

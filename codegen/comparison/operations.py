@@ -1,111 +1,21 @@
 """Compares two operations by what is sent and what is received, webhooks and callbacks the other way round."""
 
 import re
-from collections.abc import Iterator, Mapping
-
-import attrs
+from collections.abc import Iterator
 
 from codegen.comparison.changes import Findings, pairs
+from codegen.comparison.listing import Operation, resolved
 from codegen.comparison.rules import Direction
 from codegen.comparison.schemas import SchemaComparison
-from codegen.comparison.servers import Requirement, covers, said, security_of, servers_of
+from codegen.comparison.servers import covers, said
 from codegen.description.naming import pascal_case
-from codegen.documents import METHODS, Json, Object, resolve
+from codegen.documents import Json, Object
 
 STYLES = {"query": "form", "cookie": "form", "path": "simple", "header": "simple"}
 """How a parameter is written where its `style` does not say."""
 
 IGNORED_HEADERS = frozenset({"accept", "content-type", "authorization"})
 """OpenAPI gives no meaning to header parameters of these names."""
-
-
-@attrs.frozen(kw_only=True)
-class Operation:
-    """An operation, a webhook or a callback, with what its path item and the document say for it."""
-
-    name: str
-    has_name: bool
-    section: str
-    place: str
-    template: str
-    """Method and path, whatever the parameters in it are called."""
-    parts: Object = attrs.field(eq=False)
-    item: Object = attrs.field(eq=False)
-    """The rest of its path item."""
-    parameters: Mapping[str, Object] = attrs.field(eq=False)
-    servers: frozenset[str]
-    security: frozenset[Requirement]
-
-
-def operations_of(document: Object) -> list[Operation]:
-    """Return the operations of a description, the callbacks behind the operation that they belong to."""
-    return [
-        operation
-        for section in ("paths", "webhooks")
-        for path, item in document.get(section, {}).items()
-        if not path.startswith("x-")
-        for operation in _in_item(document, section, path, item)
-    ]
-
-
-def _in_item(document: Object, section: str, path: str, item: Object, prefix: str = "") -> Iterator[Operation]:
-    item = _whole_item(document, item)
-    rest = {key: value for key, value in item.items() if key not in (*METHODS, "servers", "parameters")}
-    for method in METHODS:
-        if method not in item:
-            continue
-        parts = item[method]
-        default = f"{method} {path}" if section == "paths" else f"{prefix}{path}"
-        name = parts.get("operationId", default)
-        shared = {_key(path, one): one for one in _resolved_all(document, item.get("parameters", []))}
-        own = {_key(path, one): one for one in _resolved_all(document, parts.get("parameters", []))}
-        # Requests that we receive are authenticated by what they say themselves, not as those that we send.
-        inherited = document.get("security") if section == "paths" else None
-        yield Operation(
-            name=name,
-            has_name="operationId" in parts or section != "paths",
-            section=section,
-            place=f"{method.upper()} {prefix}{path}",
-            template=f"{method} {prefix}{re.sub(r'{[^}]*}', '{}', path)}",
-            parts=parts,
-            item=rest,
-            parameters=shared | own,
-            servers=servers_of(parts, item, document),
-            security=security_of(document, parts.get("security", inherited)),
-        )
-        for called, callback in parts.get("callbacks", {}).items():
-            for expression, inner in _resolved(document, callback).items():
-                if not expression.startswith("x-"):
-                    yield from _in_item(document, "callbacks", expression, inner, f"{name} {called} ")
-
-
-def _whole_item(document: Object, item: Object) -> Object:
-    """Return a path item with what it refers to."""
-    if "$ref" not in item:
-        return item
-    rest = {key: value for key, value in item.items() if key != "$ref"}
-    return {**_whole_item(document, resolve(document, item["$ref"])), **rest}
-
-
-def _resolved(document: Object, part: Json) -> Json:
-    """Return what a reference leads to, or the part itself; texts beside the reference win."""
-    if "$ref" not in part:
-        return part
-    own = {key: value for key, value in part.items() if key in ("summary", "description")}
-    return {**_resolved(document, resolve(document, part["$ref"])), **own}
-
-
-def _resolved_all(document: Object, parts: list[Object]) -> list[Object]:
-    return [_resolved(document, part) for part in parts]
-
-
-def _key(path: str, parameter: Object) -> str:
-    """Return what a parameter is found by: its place in the path, or its name."""
-    name, place = parameter.get("name"), parameter.get("in")
-    if place == "path":
-        names = re.findall(r"{([^}]*)}", path)
-        return f"path {names.index(name)}" if name in names else f"path {name}"
-    return f"{place} {str(name).lower() if place == 'header' else name}"
 
 
 class OperationComparison:
@@ -124,10 +34,7 @@ class OperationComparison:
         if old.section != "paths":
             ours, theirs = theirs, ours
         with findings.going(ours):
-            if old.name != new.name:
-                findings.add("operation-renamed", name, f"now {new.name}")
-            if old.template != new.template:
-                findings.add("operation-moved", name, f"{old.place} is now {new.place}")
+            self._compare_names(old, new)
             self._compare_security(name, old, new)
             findings.rest(name, old.item, new.item, known=())
             known = {"operationId", "parameters", "requestBody", "responses", "callbacks", "servers", "security"}
@@ -139,9 +46,19 @@ class OperationComparison:
         with findings.going(theirs):
             self._compare_responses(old, new)
 
+    def _compare_names(self, old: Operation, new: Operation) -> None:
+        name = old.name
+        webhook = old.section == "webhooks"
+        if old.name != new.name or (webhook and old.place.partition(" ")[2] != new.place.partition(" ")[2]):
+            self.findings.add("webhook-renamed" if webhook else "operation-renamed", name, f"now {new.name}")
+        if _address(old) != _address(new):
+            self.findings.add("operation-moved", name, f"{old.place} is now {new.place}")
+
     def _compare_security(self, name: str, old: Operation, new: Operation) -> None:
-        lost = [way for way in old.security if not any(covers(way, other) for other in new.security)]
-        gained = [way for way in new.security if not any(covers(other, way) for other in old.security)]
+        # The sender chooses the way, so what is received is judged the other way round.
+        first, second = (old, new) if old.section == "paths" else (new, old)
+        lost = [way for way in first.security if not any(covers(way, other) for other in second.security)]
+        gained = [way for way in second.security if not any(covers(other, way) for other in first.security)]
         before, after = (" or ".join(sorted(map(said, one.security))) for one in (old, new))
         if lost:
             self.findings.add("security-changed", name, f"{before} is now {after}")
@@ -173,7 +90,9 @@ class OperationComparison:
         for key in ("style", "explode", "allowReserved", "allowEmptyValue"):
             one, other = (_writing(part, key) for part in (old, new))
             if one != other:
-                self.findings.add("parameter-encoded", place, f"{key} {one} is now {other}")
+                relaxed = key.startswith("allow") and other
+                rule = "parameter-relaxed" if relaxed else "parameter-encoded"
+                self.findings.add(rule, place, f"{key} {one} is now {other}")
         known = {"name", "in", "required", "style", "explode", "allowReserved", "allowEmptyValue", "schema", "content"}
         self.findings.rest(place, old, new, known=known)
         if ("content" in old) != ("content" in new):
@@ -185,7 +104,7 @@ class OperationComparison:
 
     def _compare_bodies(self, old: Operation, new: Operation) -> None:
         name = old.name
-        before, after = (_resolved(*side) for side in self._sides(old, new, "requestBody"))
+        before, after = (resolved(*side) for side in self._sides(old, new, "requestBody"))
         if not before and not after:
             return
         if not before or not after:
@@ -199,17 +118,23 @@ class OperationComparison:
             self.findings.add("body-required" if required else "body-optional", name)
         self.findings.rest(name, before, after, known={"required", "content"})
         suffix = "Request" if old.section == "paths" else "Webhook"
-        self._compare_content(name, before.get("content", {}), after.get("content", {}), pascal_case(name) + suffix)
+        called = pascal_case(name) + suffix
+        unasked = old.section != "paths"
+        self._compare_content(name, before.get("content", {}), after.get("content", {}), called, unasked=unasked)
 
     def _sides(self, old: Operation, new: Operation, key: str) -> tuple[tuple[Object, Json], tuple[Object, Json]]:
         return (self.old, old.parts.get(key, {})), (self.new, new.parts.get(key, {}))
 
-    def _compare_content(self, place: str, old: Object, new: Object, called: str) -> None:
-        """Compare bodies by their media types; `called` is what a schema without a name is called."""
+    def _compare_content(self, place: str, old: Object, new: Object, called: str, *, unasked: bool = False) -> None:
+        """Compare bodies by their media types.
+
+        `called` is what a schema without a name is called; `unasked` bodies come in a type that the sender chooses.
+        """
+        prefix = "unasked-" if unasked else ""
         before, after = ({_media_type(kind): media for kind, media in content.items()} for content in (old, new))
         for kind, one, other in pairs(before, after):
             if one is None or other is None:
-                self.findings.add("media-type-removed" if other is None else "media-type-added", place, kind)
+                self.findings.add(f"{prefix}media-type-{'removed' if other is None else 'added'}", place, kind)
                 continue
             self.findings.rest(place, one, other, known={"schema", "encoding"})
             for part, ours, theirs in pairs(one.get("encoding", {}), other.get("encoding", {})):
@@ -233,7 +158,7 @@ class OperationComparison:
             else:
                 suffix = "Response" if [key] == good else f"Response{status}"
                 called = pascal_case(old.name) + suffix
-                self._compare_response(place, _resolved(self.old, one), _resolved(self.new, other), called)
+                self._compare_response(place, resolved(self.old, one), resolved(self.new, other), called)
 
     def _compare_response(self, place: str, old: Object, new: Object, called: str) -> None:
         if bool(old.get("content")) != bool(new.get("content")):
@@ -243,7 +168,7 @@ class OperationComparison:
         self.findings.rest(place, old, new, known={"content", "headers", "links"})
         self.findings.text(place, old.get("links", {}), new.get("links", {}))
         before, after = (
-            {name.lower(): (name, _resolved(document, header)) for name, header in part.get("headers", {}).items()}
+            {name.lower(): (name, resolved(document, header)) for name, header in part.get("headers", {}).items()}
             for document, part in ((self.old, old), (self.new, new))
         )
         for key, one, other in pairs(before, after):
@@ -254,6 +179,13 @@ class OperationComparison:
                 self.findings.add("header-removed" if other is None else "header-added", f"{place} {name}")
             else:
                 self._compare_values(f"{place} {one[0]}", one[1], other[1], what="header")
+
+
+def _address(operation: Operation) -> str:
+    """Return where an operation is called: a webhook at a URL that the description lacks, a callback by expression."""
+    if operation.section == "webhooks":
+        return operation.place.partition(" ")[0]
+    return operation.place if operation.section == "callbacks" else operation.template
 
 
 def _writing(parameter: Object, key: str) -> Json:

@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 
 from codegen import settings
-from codegen.comparison.operations import operations_of
+from codegen.comparison.listing import operations_of
 from codegen.description.naming import pascal_case, snake_case
 from codegen.documents import SCHEMAS, CodegenError, Json, Object, pointer, resolve
 from codegen.rendering.models import formatted

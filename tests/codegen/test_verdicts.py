@@ -9,7 +9,7 @@ from codegen.comparison.report import version_bump
 from codegen.description.load import load_whole
 from tests.codegen.edits import DESCRIPTIONS, edited, read_cases
 
-CASES = read_cases("verdicts/operations.yaml", "verdicts/schemas.yaml")
+CASES = read_cases("verdicts/operations.yaml", "verdicts/schemas.yaml", "verdicts/further.yaml")
 BASES = {name: load_whole(str(path)) for name, path in DESCRIPTIONS.items()}
 
 
