@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from kaspi_delivery_async.cli.bulk import results_sheet, rows
+from kaspi_delivery_async.cli.bulk import report_page, results_sheet, rows
 from kaspi_delivery_async.order_files.tables.workbook_table import opened_workbook
 from kaspi_delivery_async.sandbox import Sandbox
 from tests.support.cli_runner import Run
@@ -100,3 +100,41 @@ async def test_a_workbook_needs_its_extra(
     assert ended.code == 2
     assert 'pip install "kaspi-delivery-async[xlsx]"' in ended.err
     assert sandbox.requests.total == 0
+
+
+async def test_a_report_is_one_page_about_a_journal(run: Run, orders: str, file: str, tmp_path: Path) -> None:
+    page = tmp_path / "report.html"
+    await run("bulk", "create", orders, "--journal", file)
+    ended = await run("bulk", "report", file, "--output", str(page))
+    text = page.read_text(encoding="utf-8")
+    assert (ended.code, text.count("<rect ")) == (0, 1)
+    assert "created<td>3" in text
+    assert "Orders without a delivery" not in text  # a row that is no order is in no journal
+    ended = await run("bulk", "report", file, "--output", file)
+    assert (ended.code, "would be overwritten" in ended.err) == (2, True)
+    ended = await run("bulk", "report", file, "--output", str(tmp_path))
+    assert (ended.code, "cannot be written: Is a directory" in ended.err) == (2, True)
+
+
+async def test_a_report_names_what_was_refused(
+    run: Run, orders: str, file: str, sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(report_page, "_MOST_NAMED", 2)
+    monkeypatch.setenv("LANGUAGE", "ru")
+    sandbox.faults.add("create:400")
+    page = tmp_path / "report.html"
+    await run("bulk", "create", orders, "--journal", file)
+    await run("bulk", "report", file, "--output", str(page))
+    text = page.read_text(encoding="utf-8")
+    assert "отклонено<td>3" in text
+    assert "Заказы без доставки" in text
+    assert "и ещё 1" in text
+    assert "<svg" not in text
+
+
+async def test_a_report_of_a_journal_without_orders_says_so(run: Run, file: str, tmp_path: Path) -> None:
+    empty = tmp_path / "none.csv"
+    empty.write_text(",".join(ROW) + "\n")
+    await run("bulk", "create", str(empty), "--journal", file)
+    await run("bulk", "report", file, "--output", str(tmp_path / "report.html"))
+    assert "no orders" in (tmp_path / "report.html").read_text(encoding="utf-8")

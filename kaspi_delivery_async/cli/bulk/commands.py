@@ -232,6 +232,24 @@ def export(
             raise ConfigurationError(f"{target} cannot be written: {error}; name another file") from None
 
 
+@app.command()
+def report(
+    journal: Location,
+    *,
+    target: Annotated[Path, typer.Option("--output", metavar="FILE", help="The page to write.")] = Path("report.html"),
+) -> None:
+    """Write one page of HTML: what was made, refused and left open, how long it took, and when."""
+    from kaspi_delivery_async.cli.bulk import report_page
+
+    if target.resolve() == Path(journal).resolve():
+        raise ConfigurationError(f"{target} is read by this command and would be overwritten; name another file")
+    page = run_until_signalled(report_page.report_page(journal))
+    try:
+        target.write_text(page, encoding="utf-8")
+    except OSError as error:
+        raise ConfigurationError(f"{target} cannot be written: {error.strerror}; name another file") from None
+
+
 def _opened(
     path: Path | None, *, spared: Iterable[str | Path], as_json: bool = False, for_excel: bool = False
 ) -> "AbstractContextManager[Rows | None]":
