@@ -197,6 +197,7 @@ class WebhookInbox:
         except WebhookVerificationError as error:
             if error.reason == MALFORMED_BODY:
                 raw = bytes(body)
+                self._start()
                 await self._store.add(
                     Message(key=unreadable_key(raw), body=raw, received_at=moment, event=None, error=error_text(error))
                 )

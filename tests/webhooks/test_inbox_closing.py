@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 
 import pytest
 
@@ -14,6 +15,7 @@ from kaspi_delivery_async.webhooks import MemoryStore
 from kaspi_delivery_async.webhooks.stored_events import Lease
 from kaspi_delivery_async.webhooks.worker import LEASE
 from tests.support.inboxes import BrokenStore, Handler, new_inbox, receive
+from tests.support.webhook_messages import body, headers
 
 ONCE = RetryPolicy(max_attempts=1)
 SOON = RetryPolicy(max_attempts=2, base=0.01, cap=0.02)
@@ -142,7 +144,8 @@ async def hang(event: DeliveryWebhook) -> None:
 
 
 @pytest.mark.looptime
-async def test_receiving_while_closing_is_refused() -> None:
+@pytest.mark.parametrize("raw", [body("wh_2"), b"{}"])
+async def test_receiving_while_closing_is_refused(raw: bytes) -> None:
     inbox = new_inbox(handler=hang)
     await receive(inbox)
     await asyncio.sleep(0.1)
@@ -150,7 +153,7 @@ async def test_receiving_while_closing_is_refused() -> None:
     await asyncio.sleep(0.1)
 
     with pytest.raises(StorageError, match="is closing"):
-        await receive(inbox, "wh_2")
+        await inbox.receive(raw, headers(raw, at=time.time()))
 
     await asyncio.gather(*closing)
     assert asyncio.all_tasks() == {asyncio.current_task()}
