@@ -110,6 +110,13 @@ def codegen(session: nox.Session) -> None:
 
 
 @nox.session(python=NEWEST, default=False)
+def audit(session: nox.Session) -> None:
+    """Look the versions of the constraints file up among known vulnerabilities; needs the network."""
+    session.install("pip-audit>=2.9")
+    session.run("pip-audit", "--requirement", "constraints.txt", "--no-deps", "--disable-pip")
+
+
+@nox.session(python=NEWEST, default=False)
 def kill(session: nox.Session) -> None:
     """Kill a bulk run at 300 points and resume it each time; takes half an hour."""
     install(session, "test", compiled=True)

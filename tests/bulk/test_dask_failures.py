@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from kaspi_delivery_async import ConfigurationError, KaspiDeliveryError
-from kaspi_delivery_async.bulk import Result, dask
+from kaspi_delivery_async.bulk import Result, dask, dask_workers
 from kaspi_delivery_async.bulk.chunks import create_deliveries_on
 from kaspi_delivery_async.bulk.dask import DaskExecutor, WorkersChanged
 from kaspi_delivery_async.sandbox import Sandbox
@@ -29,6 +29,7 @@ RATE = 100.0
 def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let workers come up on a machine that is busy."""
     monkeypatch.setattr(dask, "CONNECTION_TIMEOUT", 120.0)
+    monkeypatch.setattr(dask_workers, "WORKER_TIMEOUT", 120.0)
 
 
 def cluster_for(sandbox: Sandbox, tmp_path: Path) -> DaskCluster:
@@ -76,9 +77,10 @@ async def ready(executor: DaskExecutor, workers: int) -> None:
 @pytest.mark.long
 @pytest.mark.parametrize("lost", ["workers", "scheduler"])
 async def test_a_cluster_that_is_lost_ends_the_run_with_what_was_made(
-    postgresql_url: str, sandbox: Sandbox, tmp_path: Path, lost: str
+    postgresql_url: str, sandbox: Sandbox, tmp_path: Path, lost: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = Run()
+    monkeypatch.setattr(dask_workers, "WORKER_TIMEOUT", 30.0)
     async with cluster_for(sandbox, tmp_path) as cluster:
         await cluster.add()
         await cluster.add()
@@ -158,7 +160,7 @@ async def test_whatever_happens_to_the_workers_each_order_is_created_once(
             await cluster.add()
         async with (
             DaskExecutor(cluster.address) as executor,
-            in_background(torment(cluster, executor._client, draw, stop_for=8)),
+            in_background(torment(cluster, executor, draw, stop_for=8)),
         ):
             results = create_deliveries_on(
                 executor, orders(count), base_url=sandbox.base_url, journal=postgresql_url, rate=rate, chunk_size=50

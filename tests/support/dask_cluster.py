@@ -64,14 +64,14 @@ class DaskCluster:
         )
 
 
-async def torment(cluster: DaskCluster, client: Any, draw: Any, *, stop_for: float) -> None:
-    """Kill, stop, continue, add and retire workers at random, for ever; there are at most four."""
+async def torment(cluster: DaskCluster, executor: Any, draw: Any, *, stop_for: float) -> None:
+    """Kill, stop, continue, add and retire workers at random, for ever; there are at most four, and one is left."""
     async with AsyncExitStack() as stopped:
         while True:
             await asyncio.sleep(draw.uniform(0.2, 2))
             alive = cluster.alive
             action = draw.choice(["kill", "stop", "add", "retire", "add"])
-            if action == "add" or len(alive) < 2:
+            if action == "add" or executor.workers < 2:  # workers take seconds to come up
                 if len(alive) < 4:
                     await cluster.add()
                 continue
@@ -85,7 +85,7 @@ async def torment(cluster: DaskCluster, client: Any, draw: Any, *, stop_for: flo
             else:
                 with suppress(Exception):  # it may be stopped, or gone
                     async with asyncio.timeout(2):
-                        await client.retire_workers(n=1)
+                        await executor._client.retire_workers(n=1)
 
 
 async def _continue_after(worker: Process, seconds: float) -> None:
