@@ -229,7 +229,7 @@ class ControlApi:
         except ValueError as error:
             sandbox.webhook_url, sandbox.webhook_secret = before
             name, _, problem = str(error).partition(": ")
-            raise bad_request(f"$.{_CAMEL.get(name, name)}: {problem}") from None
+            raise bad_request(f"$.{control_values.camel(name)}: {problem}") from None
         sandbox.api_key = given.fields.get("apiKey", sandbox.api_key)
         sandbox.api_keys = set(given.fields.get("apiKeys", sandbox.api_keys))
         return await self._read_settings(given)
@@ -244,9 +244,6 @@ class ControlApi:
         if record is None:
             raise not_found(f"there is no delivery {delivery_id!r}")
         return record
-
-
-_CAMEL = {"webhook_url": "webhookUrl", "webhook_secret": "webhookSecret"}
 
 
 def _check_status(status: str, where: str) -> None:

@@ -1,7 +1,5 @@
 """What the control API shows: deliveries, faults, requests and attempts as JSON values."""
 
-from collections.abc import Mapping
-
 from kaspi_delivery_async.sandbox.clock import Clock
 from kaspi_delivery_async.sandbox.faults.selection import ArmedFault
 from kaspi_delivery_async.sandbox.state.logs import RecordedRequest, WebhookAttempt
@@ -19,14 +17,8 @@ def time(clock: Clock) -> dict[str, object]:
 
 def delivery(record: DeliveryRecord) -> dict[str, object]:
     """Show a delivery with its order and its history."""
-    return {
-        "deliveryId": record.delivery_id,
-        "externalOrderId": record.external_order_id,
-        "status": record.status,
-        "history": [{"status": entry.status, "at": entry.at, "notes": entry.notes} for entry in record.history],
-        "idempotencyKey": record.idempotency_key,
-        "request": record.request,
-    }
+    shown = _fields(record, "delivery_id", "external_order_id", "status", "idempotency_key", "request")
+    return {**shown, "history": [_fields(entry, "status", "at", "notes") for entry in record.history]}
 
 
 def fault(armed: ArmedFault) -> dict[str, object]:
@@ -36,37 +28,23 @@ def fault(armed: ArmedFault) -> dict[str, object]:
 
 def request(seen: RecordedRequest) -> dict[str, object]:
     """Show a request, without what proves who sent it."""
-    return {
-        "at": seen.at,
-        "method": seen.method,
-        "path": seen.path,
-        "headers": _shown(seen.headers),
-        "body": seen.body.decode(errors="replace"),
-        "operation": seen.operation,
-        "idempotencyKey": seen.idempotency_key,
-        "status": seen.status,
-        "replayed": seen.replayed,
-        "fault": seen.fault,
-    }
+    shown = _fields(seen, "at", "method", "path", "operation", "idempotency_key", "status", "replayed", "fault")
+    headers = {name: "(hidden)" if name.lower() in _HIDDEN else value for name, value in seen.headers.items()}
+    return {**shown, "headers": headers, "body": seen.body.decode(errors="replace")}
 
 
 def attempt(made: WebhookAttempt) -> dict[str, object]:
     """Show a webhook attempt."""
-    return {
-        "eventId": made.event_id,
-        "type": made.type,
-        "deliveryId": made.delivery_id,
-        "attempt": made.attempt,
-        "at": made.at,
-        "url": made.url,
-        "headers": dict(made.headers),
-        "body": made.body.decode(),
-        "status": made.status,
-        "error": made.error,
-        "duration": made.duration,
-        "fault": made.fault,
-    }
+    names = ("event_id", "type", "delivery_id", "attempt", "at", "url", "status", "error", "duration", "fault")
+    return {**_fields(made, *names), "headers": dict(made.headers), "body": made.body.decode()}
 
 
-def _shown(headers: Mapping[str, str]) -> dict[str, str]:
-    return {name: "(hidden)" if name.lower() in _HIDDEN else value for name, value in headers.items()}
+def _fields(value: object, *names: str) -> dict[str, object]:
+    """Take fields of a value under the names that JSON has for them."""
+    return {camel(name): getattr(value, name) for name in names}
+
+
+def camel(name: str) -> str:
+    """Write a field's name as JSON has it."""
+    first, *others = name.split("_")
+    return first + "".join(map(str.capitalize, others))
