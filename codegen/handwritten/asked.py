@@ -5,17 +5,15 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from codegen.comparison.changes import Change
-from codegen.comparison.rules import Impact
+from codegen.comparison.rules import BREAKING
 from codegen.description.naming import snake_case
 from codegen.documents import SCHEMAS, references
 from codegen.handwritten.code import Code, Place
 from codegen.handwritten.lacking import LIFECYCLE, STATUSES, assignment, last_function, last_route, routes_of
 from codegen.rendering.operations import python_name
 
-GENERATED = frozenset(
-    {"schema-added", "schema-renamed", "field-added", "field-readable", "header-added", "server-added"}
-)
-"""What asks for nothing by hand once the modules are generated again."""
+ADDED = frozenset({"operation-added", "value-added", "parameter-added", "required-parameter-added"})
+"""Of the changes that break nothing, those that ask for something by hand; all else is generated."""
 
 RANKED = ("DeliveryStatus", "WebhookEventType")
 
@@ -29,8 +27,7 @@ class Asked:
 
     def places(self, change: Change) -> list[Place]:
         """Return where hand-written code has to be looked at because of a change, the package's files first."""
-        cosmetic = change.impacts == {Impact.COSMETIC} and change.rule != "path-parameter-renamed"
-        if cosmetic or change.rule in GENERATED:
+        if not change.impacts & BREAKING and change.rule not in ADDED | {"path-parameter-renamed"}:
             return []
         return sorted(set(self._found(change)), key=lambda place: place.order)
 
