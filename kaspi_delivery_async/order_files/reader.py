@@ -1,4 +1,4 @@
-"""`read_orders`: order files, CSV or JSON Lines."""
+"""`read_orders`: order files, whatever their format."""
 
 from __future__ import annotations
 
@@ -52,17 +52,17 @@ def read_orders(
     mapping: str | os.PathLike[str] | Mapping[str, Any] | None = None,
     preset: str | None = None,
 ) -> OrderFile:
-    """Return an order file: CSV with a header, or JSON Lines with one request of the API on each line.
+    """Return an order file: CSV or an Excel workbook with a heading, or JSON Lines with a request of the API on each.
 
-    CSV columns are the paths of an order's fields, such as ``dropoff.contact.phone``, in any order; letter
+    Columns are the paths of an order's fields, such as ``dropoff.contact.phone``, in any order; letter
     case and underscores do not count, ``notes`` may be left out, and an empty column needs no name. Cells
     are stripped of blanks around them. A fraction of zeros, as in ``18000,00``, is no fraction.
 
     Args:
         path: The file. It is read when it is iterated over, from the beginning each time, in bounded memory.
-        format: ``csv`` or ``jsonl``; by default it follows from the file's name.
-        encoding: UTF-8 with or without a byte order mark, or any other that extends ASCII, such as
-            ``windows-1251``, which Excel uses for plain CSV in Kazakhstan.
+        format: ``csv``, ``xlsx`` or ``jsonl``; by default it follows from the file's name. A workbook is recognised
+            whatever its name.
+        encoding: By default it is found out: UTF-8, UTF-16 or ``windows-1251``; else any that extends ASCII.
         delimiter: ``,``, ``;`` or a tab; by default the most frequent one of the header.
         columns: Field paths by the file's own column names; an empty path ignores a column. In a name, any run of
             blanks and line breaks is one space.

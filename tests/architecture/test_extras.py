@@ -10,7 +10,18 @@ import kaspi_delivery_async
 pytestmark = pytest.mark.processes
 
 NAME = "kaspi_delivery_async"
-EXTRAS = {"typer", "rich", "sqlalchemy", "asyncpg", "distributed", "opentelemetry", "django", "pytest"}
+EXTRAS = {
+    "typer",
+    "rich",
+    "sqlalchemy",
+    "asyncpg",
+    "distributed",
+    "opentelemetry",
+    "django",
+    "phonenumbers",
+    "pytest",
+    "xlsxwriter",
+}
 
 
 def test_the_package_works_without_its_extras() -> None:

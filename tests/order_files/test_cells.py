@@ -189,3 +189,13 @@ def test_the_heading_may_stand_below_other_rows(tmp_path: Path, above: str) -> N
     (line,) = read_orders(path)
     assert isinstance(line.order, DeliveryRequest)
     assert line.place == f"o.csv, line {above.count(chr(10)) + 2}"
+
+
+def test_a_row_that_is_too_long_is_refused_and_a_heading_is_not_looked_for_forever(tmp_path: Path) -> None:
+    path = write_rows(tmp_path / "o.csv", [ROW])
+    path.write_text(path.read_text().rstrip("\r\n") + ",\n")
+    (line,) = read_orders(path)
+    assert "has 13 cells, and the header has 12" in str(line.order)
+    path.write_text("a,b\n" * 150)
+    with pytest.raises(InvalidRequestError, match=r"o\.csv, line 1: column 1 \('a'\) is no field of an order"):
+        list(read_orders(path))

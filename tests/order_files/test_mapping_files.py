@@ -157,3 +157,10 @@ def test_a_mapping_goes_with_tables_alone(file: Path) -> None:
         read_orders("orders.csv", mapping=file, columns={"a": "b"})
     with pytest.raises(ConfigurationError, match="a mapping is for tables"):
         read_orders("orders.jsonl", mapping=file)
+
+
+def test_values_are_checked_as_a_file_is(file: Path) -> None:
+    with pytest.raises(ConfigurationError, match="the mapping, skip: must be an array of tables"):
+        load_mapping({"skip": 1})
+    text = '[[skip]]\ncolumn = "a"\npattern = """\nnot a key = x\n"""\n[units]\n"parcel.weightGrams" = "lb"\n'
+    assert "line 7, units" in refusal(file, text + GOOD)

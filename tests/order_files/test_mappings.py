@@ -507,3 +507,17 @@ def test_rows_are_kept_on_the_disk_and_a_full_one_is_said(path: Path, monkeypatc
     monkeypatch.setattr(sqlite3, "connect", full)
     with pytest.raises(StorageError, match="the rows of this file cannot be kept until all are read"):
         list(opened(path, [row(number=f"n-{number}") for number in range(300)]))
+
+
+def test_what_a_file_may_lack_asks_nothing_of_it(path: Path) -> None:
+    rules: dict[str, Any] = {"keep": [{"column": "Склад", "values": ["1"], "optional": True}]}
+    columns = {"dropoff.notes": {"column": "Адрес", "pattern": "(дом [0-9]*)?"}}
+    assert good(opened(path, [ROW], columns=columns, **rules)).dropoff.notes is None
+    assert list(opened(path, [])) == []
+
+
+def test_what_is_wrong_with_a_constant_names_the_mapping(path: Path) -> None:
+    columns = {field: name for field, name in COLUMNS.items() if field != "parcel.weightGrams"}
+    opened(path, [ROW])
+    mapping = {"columns": columns, "constants": {**PICKUP, "parcel.weightGrams": "0"}}
+    assert "parcel.weightGrams (the mapping): must be at least 1 gram" in problem(read_orders(path, mapping=mapping))

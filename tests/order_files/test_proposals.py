@@ -79,3 +79,10 @@ def test_a_heading_that_says_nothing_is_refused(tmp_path: Path) -> None:
     path.write_text("один;два;три\n1;2;3\n")
     with pytest.raises(InvalidRequestError, match="says too little of orders; its columns: 'один', 'два', 'три'"):
         proposed(path)
+
+
+def test_columns_that_are_joined_are_completed(tmp_path: Path) -> None:
+    path = SHOPS[2].write(tmp_path / "woocommerce.csv")
+    path.write_text(path.read_text().replace("Address 1&2 (Shipping)", "Street"))
+    columns = proposed(path)["columns"]
+    assert columns == {"dropoff.address": ["City (Shipping)", "Street"]}

@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from kaspi_delivery_async import DeliveryRequest, InvalidRequestError
-from kaspi_delivery_async.order_files import read_orders
+from kaspi_delivery_async.order_files import opening, read_orders
+from kaspi_delivery_async.order_files.tables import sheet as sheet_module
+from kaspi_delivery_async.order_files.tables.archive import opened_archive
 from tests.support.order_files import HEADER, ROW, write_rows
 from tests.support.workbooks import NAMESPACE, Cell, cell_xml, sheet_xml, write_workbook
 
@@ -214,3 +216,18 @@ def test_a_workbook_in_a_pipe_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InvalidRequestError, match="is an Excel workbook; it cannot be read from a pipe"):
         list(read_orders(f"/dev/fd/{reading}", format="csv"))
     os.close(reading)
+
+
+def test_a_workbook_that_cannot_be_opened_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(InvalidRequestError, match="cannot be read: Is a directory"), opened_archive(tmp_path):
+        pass
+    path = write_workbook(tmp_path / "o.xlsx", [HEADER, VALUES], merged=["A1:B1"])
+    with monkeypatch.context() as patch:
+        patch.setattr(sheet_module, "_MOST_MERGED", 0)
+        assert "has more than a million merged cells" in refusal(path)
+
+    def fail(*_: object) -> bool:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(opening, "is_workbook", fail)
+    assert refusal(path) == "o.xlsx: cannot be read: Input/output error"
