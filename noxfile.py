@@ -132,6 +132,15 @@ def long(session: nox.Session) -> None:
 
 
 @nox.session(python=NEWEST, default=False)
+def mutation(session: nox.Session) -> None:
+    """Mutate the comparison of descriptions and list the mutants that no test kills; takes an hour."""
+    install(session, "codegen", "test", compiled=True)
+    session.install("mutmut>=3")
+    session.run("mutmut", "run", *session.posargs)
+    session.run("mutmut", "results")
+
+
+@nox.session(python=NEWEST, default=False)
 def bench(session: nox.Session) -> None:
     """Measure the speed beside that of other clients; slow; run it on an otherwise idle machine."""
     # Not the versions of the constraints file: openapi-python-client requires an older typer.

@@ -11,7 +11,7 @@ from referencing import Registry, Resource
 from referencing.exceptions import Unresolvable
 from referencing.jsonschema import DRAFT202012
 
-from codegen.documents import Json, Object, pointer, references, refuse
+from codegen.documents import Json, Object, Way, pointer, references, refuse
 
 COMPONENT_DEPTH = 3
 """The tokens of a pointer to a component: `/components/schemas/Parcel`."""
@@ -54,7 +54,7 @@ def bundle(
             holder["$ref"] = f"#{fragment}"
             continue
         if target not in gathered:
-            kind, name = _component(uri, fragment)
+            kind, name = _component(uri, fragment, way)
             components = bundled.setdefault("components", {}).setdefault(kind, {})
             name = _free(name, components)
             gathered[target] = pointer(["components", kind, name])
@@ -81,13 +81,22 @@ def _free(name: str, taken: Mapping[str, Json]) -> str:
     return free
 
 
-def _component(uri: str, fragment: str) -> tuple[str, str]:
-    """Return the kind and name under which a part of another document is gathered."""
+KINDS = {
+    "callbacks": "callbacks", "examples": "examples", "headers": "headers", "links": "links",
+    "parameters": "parameters", "paths": "pathItems", "responses": "responses", "webhooks": "pathItems",
+}  # fmt: skip
+"""What is referred to among the parts of these keys."""
+
+
+def _component(uri: str, fragment: str, way: Way) -> tuple[str, str]:
+    """Return the kind and name under which a part is gathered that is referred to at a place."""
     tokens = [token.replace("~1", "/").replace("~0", "~") for token in unquote(fragment).split("/") if token]
+    within = str(way[-2]) if len(way) > 1 else ""
+    kind = "requestBodies" if way[-1:] == ("requestBody",) else KINDS.get(within, "schemas")
     match tokens:
         case ["components", kind, name]:
             return kind, name
         case [*_, name]:
-            return "schemas", name
+            return kind, name
         case _:
-            return "schemas", PurePosixPath(uri).stem
+            return kind, PurePosixPath(uri).stem

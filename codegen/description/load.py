@@ -48,6 +48,10 @@ def _naming(source: str) -> Iterator[None]:
         yield
     except CodegenError as error:
         raise CodegenError(f"{source} cannot be used.\n{error}") from error
+    except RecursionError as error:
+        raise CodegenError(
+            f"{source} cannot be used: it is nested too deeply at some place. Give its inner parts names of their own."
+        ) from error
 
 
 def _read_uri(uri: str) -> Object:

@@ -9,7 +9,7 @@ from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from codegen.description.flatten import SCHEMA_MAPS, SCHEMAS_WITHIN
-from codegen.documents import DATA, SCHEMAS, CodegenError, Json, Object, Way, operations, pointer, refuse, resolve
+from codegen.documents import DATA, CodegenError, Json, Object, Way, operations, pointer, refuse, resolve
 
 DOCUMENT = jsonschema_rs.Draft202012Validator(dict(OpenAPIV31SpecValidator.schema_validator.schema))
 """Validates a description, its schemas aside."""
@@ -87,23 +87,27 @@ def _errors_beyond(document: Object) -> Iterator[tuple[Way, str]]:
 
 
 def _loops(document: Object) -> Iterator[tuple[Way, str]]:
-    """Yield the schemas that are a part of themselves."""
-    schemas = document.get("components", {}).get("schemas", {})
-    uses = {name: set(_made_of(schema)) for name, schema in schemas.items()}
-    for name in schemas:
+    """Yield the components that are a part of themselves, by references and `allOf`."""
+    uses = {
+        pointer(("components", kind, name)): ((kind, name), set(_made_of(part)))
+        for kind, parts in document.get("components", {}).items()
+        if not kind.startswith("x-")
+        for name, part in parts.items()
+    }
+    for place, (way, used_first) in uses.items():
         reached: set[str] = set()
-        waiting = set(uses[name])
+        waiting = used_first
         while waiting:
             reached |= waiting
-            waiting = set().union(*(uses.get(one, set()) for one in waiting)) - reached
-        if name in reached:
-            yield ("components", "schemas", name), "it is made of nothing but itself"
+            waiting = {one for used in waiting if used in uses for one in uses[used][1]} - reached
+        if place in reached:
+            yield ("components", *way), "it is made of nothing but itself"
 
 
 def _made_of(schema: Json) -> Iterator[str]:
     if isinstance(schema, dict):
         if "$ref" in schema:
-            yield schema["$ref"].removeprefix(SCHEMAS)
+            yield schema["$ref"]
         for part in schema.get("allOf", ()):
             yield from _made_of(part)
 

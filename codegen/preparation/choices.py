@@ -17,7 +17,7 @@ REFERENCE = "reference"
 
 
 class TooManyChoicesError(Exception):
-    """A schema leaves more choices than anybody can tell apart."""
+    """A schema leaves more choices than anybody can distinguish."""
 
 
 def choices(document: Mapping[str, Any], flat: Object, within: frozenset[str] = frozenset()) -> list[Shape]:

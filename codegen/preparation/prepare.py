@@ -14,7 +14,7 @@ from codegen.description.flatten import flatten
 from codegen.description.naming import pascal_case
 from codegen.description.shapes import Shape, reference_name
 from codegen.description.validate import keyword_problems
-from codegen.documents import SCHEMAS, Json, Object, Way, pointer, references, refuse
+from codegen.documents import SCHEMAS, CodegenError, Json, Object, Way, pointer, references, refuse
 from codegen.preparation.choices import REFERENCE, TooManyChoicesError, choices
 from codegen.preparation.enumerations import enumeration
 from codegen.preparation.expressions import (
@@ -42,6 +42,9 @@ from codegen.preparation.keywords import (
 from codegen.preparation.names import attribute_name, class_name
 from codegen.preparation.tags import kinds_of, tags_of
 
+MOST_CLASSES = 2000
+"""Classes of one module; a description that needs more would take minutes."""
+
 
 def prepared(document: Mapping[str, Any]) -> Object:
     """Return the document with schemas of which faithful models can be made; the argument is not changed.
@@ -50,6 +53,11 @@ def prepared(document: Mapping[str, Any]) -> Object:
     """
     preparation = Preparation(document)
     schemas = preparation.schemas()
+    if len(schemas) > MOST_CLASSES:
+        raise CodegenError(
+            f"The schemas at {pointer(('components', 'schemas'))} make {len(schemas)} classes; at most {MOST_CLASSES} "
+            "are generated. Leave out through the overlay what is not used."
+        )
     refuse([*keyword_problems(document), *preparation.problems])
     ready = copy.deepcopy({key: value for key, value in document.items() if key != "components"})
     ready["components"] = {**copy.deepcopy(document["components"]), "schemas": {}}
@@ -76,7 +84,7 @@ class Preparation:
         self._waiting: list[tuple[str, Shape, Way]] = []
         """The classes whose fields are still to be looked at."""
         self._references: dict[str, Expression] = {}
-        self._under_way: list[str] = []
+        self._in_progress: list[str] = []
         self._tags = tags_of(document)
 
     def schemas(self) -> dict[str, Object]:
@@ -97,17 +105,17 @@ class Preparation:
         if name in self._references:
             return self._references[name]
         way: Way = ("components", "schemas", name)
-        if name in self._under_way:
+        if name in self._in_progress:
             self._refuse(way, "it is made of nothing but itself", "Give it a property that holds the next one")
             return ANYTHING
-        self._under_way.append(name)
+        self._in_progress.append(name)
         schema = self.document["components"]["schemas"][name]
         target = reference_name(schema)
         if target is not None and not schema.keys() & SHAPING - {"allOf"}:
             expression = self._reference(target)
         else:
             expression = self._named(name, way)
-        self._under_way.pop()
+        self._in_progress.pop()
         self._references[name] = expression
         return expression
 
@@ -216,7 +224,7 @@ class Preparation:
         return name
 
     def _name(self, name: str, said: Json, *, own: bool) -> tuple[str, bool]:
-        """Return the name of a class and whether there is none of it yet; a number tells it from others of its name."""
+        """Return the name of a class and whether there is none of it yet; a number distinguishes it from others."""
         free, number = name, 1
         while not own and free in self._classes and self._meanings.get(free) != said:
             number += 1

@@ -15,6 +15,8 @@ from codegen.documents import SCHEMAS, references
 def render(description: Mapping[str, Any]) -> str:
     """Return the models of a description, as `codegen.description.load.load` makes it ready, as a formatted module."""
     schemas = description["components"]["schemas"]
+    if not schemas:
+        return f"{settings.GENERATOR['custom_file_header']}\n"
     document = {"openapi": "3.1.0", "info": {"title": "", "version": ""}, "components": {"schemas": schemas}}
     source = generate(
         json.dumps(document),
