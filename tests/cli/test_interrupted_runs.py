@@ -18,7 +18,7 @@ pytestmark = pytest.mark.processes
 ORDERS = 30
 
 
-async def interrupt(sandbox: Sandbox, folder: Path, moment: random.Random) -> None:
+async def interrupt(sandbox: Sandbox, folder: Path, moment: random.Random, *options: str) -> None:
     """Interrupt one run when a random number of requests has come, or a little later, and check its report."""
     sandbox.faults.clear()
     sandbox.faults.add("create:latency:seconds=0.05")
@@ -30,7 +30,7 @@ async def interrupt(sandbox: Sandbox, folder: Path, moment: random.Random) -> No
     results.unlink(missing_ok=True)
     arguments = ["bulk", "create", source, "--journal", str(journal), "--results", str(results), "--json"]
     requests = moment.randrange(1, ORDERS - 8)  # before the first, Python may not yet handle signals
-    async with started(*arguments, "--concurrency", "4", env=unmeasured()) as process:
+    async with started(*arguments, "--concurrency", "4", *options, env=unmeasured()) as process:
         while sandbox.requests.total < requests and process.returncode is None:
             await asyncio.sleep(0.001)
         await asyncio.sleep(moment.uniform(0, 0.06))
@@ -60,6 +60,10 @@ async def test_an_interrupted_run_reports_every_delivery_that_it_made(
 
 
 @pytest.mark.long
-async def test_a_run_may_be_interrupted_at_any_moment(sandbox: Sandbox, tmp_path: Path) -> None:
-    for seed in range(100):
-        await interrupt(sandbox, tmp_path, random.Random(seed))
+@pytest.mark.parametrize("options", [(), ("--dask",)], ids=["one process", "Dask"])
+@pytest.mark.parametrize("seeds", [range(first, first + 20) for first in range(0, 100, 20)], ids=str)
+async def test_a_run_may_be_interrupted_at_any_moment(
+    sandbox: Sandbox, tmp_path: Path, seeds: range, options: tuple[str, ...]
+) -> None:
+    for seed in seeds:
+        await interrupt(sandbox, tmp_path, random.Random(seed), *options)

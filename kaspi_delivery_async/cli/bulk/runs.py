@@ -72,6 +72,7 @@ async def create_on_dask(
     with stop_signals(is_gentle=False) as stop:
         report = Report(settings.results, as_json=settings.as_json, source=orders, stop=stop)
         async with DaskExecutor(scheduler, on_workers=report.announce_workers) as executor:
+            stop.is_gentle = True
             return await report.follow(
                 create_deliveries_on(
                     executor,
