@@ -34,6 +34,27 @@ async def test_an_sqlite_connection_that_broke_is_replaced(file: str) -> None:
     await database.close()
 
 
+async def test_an_sqlite_connection_that_broke_while_its_file_was_replaced_is_not_opened_to_the_other(
+    file: str, tmp_path: Path
+) -> None:
+    database, other = [await Database.open(path, SCHEMA) for path in (file, tmp_path / "other.sqlite")]
+    await other.close()
+
+    def break_it(connection: Connection) -> None:
+        driver = connection.connection.driver_connection
+        assert driver is not None
+        driver.close()
+        (tmp_path / "other.sqlite").replace(file)
+        add_number(connection)
+
+    with pytest.raises(StorageError, match="closed"):
+        await database.write(break_it)
+    with pytest.raises(StorageError, match="deleted or replaced"):
+        await write(database)
+
+    await database.close()
+
+
 async def test_a_full_disk_keeps_no_sqlite_file_from_closing(file: str) -> None:
     database = await Database.open(file, SCHEMA_THAT_ERASES)
     await database.write(add_number)

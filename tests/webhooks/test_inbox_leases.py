@@ -134,3 +134,24 @@ async def test_a_handler_whose_lease_cannot_be_renewed_is_cancelled_and_has_clea
 
     assert (most, cleaned_up) == (1, ["wh_1", "wh_1"])
     assert letter.error.startswith("LeaseLostError: the store could not be reached")
+
+
+@pytest.mark.looptime
+async def test_a_handler_that_outlasts_its_lease_is_not_run_beside_itself_by_its_own_inbox() -> None:
+    running = most = 0
+
+    async def handle(event: DeliveryWebhook) -> None:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        try:
+            await asyncio.sleep(2 * LEASE)
+        finally:
+            await asyncio.sleep(2 * CLEAN_UP)
+            running -= 1
+
+    async with new_inbox(SilentStore(raises=True), handler=handle, retry=SOON) as inbox:
+        await receive(inbox)
+        await asyncio.sleep(4 * LEASE)
+
+    assert most == 1
