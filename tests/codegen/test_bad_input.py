@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from codegen.description.load import load
 from codegen.documents import CodegenError, references
+from codegen.preparation import prepare
 from codegen.rendering.models import render
 
 STRING = {"type": "string"}
@@ -243,3 +244,42 @@ def test_any_schema_works_or_gives_the_one_error(tmp_path_factory: pytest.TempPa
         load(str(path))
     except CodegenError as error:
         assert all(line.strip() for line in str(error).splitlines())
+
+
+@pytest.mark.parametrize("kind", ["parameters", "responses", "requestBodies", "pathItems"])
+def test_components_that_are_nothing_but_each_other(kind: str, write: Write, schemas: Schemas) -> None:
+    document = schemas(Thing=STRING)
+    parts = {one: {"$ref": f"#/components/{kind}/{other}"} for one, other in (("a", "b"), ("b", "a"))}
+    document["components"][kind] = parts
+    with pytest.raises(CodegenError, match=f"#/components/{kind}/a: it is made of nothing but itself") as refused:
+        load(write(document))
+    assert f"#/components/{kind}/b" in str(refused.value)
+
+
+def test_paths_that_are_nothing_but_each_other(write: Write, schemas: Schemas) -> None:
+    document = schemas() | {"paths": {"/a": {"$ref": "#/paths/~1b"}, "/b": {"$ref": "#/paths/~1a"}}}
+    with pytest.raises(CodegenError, match="it is made of nothing but itself"):
+        load(write(document))
+
+
+def test_a_description_that_is_nested_too_deeply(write: Write) -> None:
+    with pytest.raises(CodegenError, match="it is nested too deeply"):
+        load(write('{"openapi": "3.1.0", "x-deep": ' + "[" * 5000 + "]" * 5000 + "}"))
+
+
+def test_a_description_without_schemas_gives_an_empty_module(write: Write) -> None:
+    ready = load(write({"openapi": "3.1.0", "info": {"title": "x", "version": "1"}, "paths": {}}))
+    assert render(ready).splitlines()[1:] == ['"""Models of the Kaspi Delivery API."""']
+
+
+def test_a_description_of_too_many_classes(write: Write, schemas: Schemas, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prepare, "MOST_CLASSES", 1)
+    with pytest.raises(CodegenError, match="#/components/schemas make 2 classes; at most 1 are generated"):
+        load(write(schemas(One=STRING, Other=STRING)))
+
+
+def test_more_choices_than_can_be_compared_are_refused_by_their_place(write: Write, schemas: Schemas) -> None:
+    unions = [{"oneOf": [{"maxLength": 10 * place + value} for value in range(7)]} for place in range(3)]
+    thing = {"type": "object", "properties": {"a": {"allOf": unions}}}
+    with pytest.raises(CodegenError, match="#/components/schemas/Thing/properties/a: it leaves too many choices"):
+        load(write(schemas(Thing=thing)))
