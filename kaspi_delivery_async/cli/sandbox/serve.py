@@ -175,7 +175,7 @@ async def _serve(sandbox: "Sandbox", activity: "Activity | None", shown: "Shown 
             await sandbox.start()
         except (OSError, ValueError) as error:
             raise ConfigurationError(
-                f"the sandbox cannot start ({error}); choose another --port or --state-file"
+                f"the sandbox cannot start ({error}); choose another --host, --port or --state-file"
             ) from None
         try:
             typer.echo(orjson.dumps(facts(sandbox)) if shown is None else welcome(sandbox, shown))
