@@ -152,7 +152,7 @@ async def test_any_order_file_is_read_line_by_line(seeds: int, tmp_path: Path) -
         try:
             async for line in read_orders(path):
                 assert isinstance(line.order, DeliveryRequest | InvalidRequestError)
-                assert len(str(line.order)) < 4000, seed
+                assert isinstance(line.order, DeliveryRequest) or len(str(line.order)) < 4000, seed
                 await asyncio.sleep(0)
         except KaspiDeliveryError as error:
             assert len(str(error)) < 10_000, seed
