@@ -29,8 +29,8 @@ CONSTANTS: tuple[tuple[Any, str, float], ...] = (
     (worker, "RENEWAL", LEASE / 6),
     (worker, "CLEAN_UP", LEASE / 4),
     (worker, "POLL", 0.1),
-    (postgresql, "CHECK_LIMIT", 0.5),
-    (postgresql, "TRANSACTION_LIMIT", 1.0),
+    (postgresql, "CHECK_LIMIT", 1.0),
+    (postgresql, "TRANSACTION_LIMIT", 2.0),
 )
 ATTEMPTS = RetryPolicy(max_attempts=6, base=0.05, cap=0.2)
 
