@@ -60,6 +60,7 @@ async def test_an_interrupted_run_reports_every_delivery_that_it_made(
 
 
 @pytest.mark.long
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("options", [(), ("--dask",)], ids=["one process", "Dask"])
 @pytest.mark.parametrize("seeds", [range(first, first + 20) for first in range(0, 100, 20)], ids=str)
 async def test_a_run_may_be_interrupted_at_any_moment(
