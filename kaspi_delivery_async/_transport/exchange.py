@@ -58,7 +58,7 @@ _KEEP_ALIVE = istr("Keep-Alive")
 _KEEP_ALIVE_SECONDS = re.compile(r"\btimeout=([0-9]{1,6})\b")
 
 
-_NAMES = {name: istr(name) for name in ("Content-Type", "Idempotency-Key")}
+_NAMES: dict[str, str] = {name: istr(name) for name in ("Content-Type", "Idempotency-Key")}
 """Names that need not be compared without regard to case each time."""
 
 SESSION_DEFAULTS: Mapping[str, Any] = {
@@ -80,7 +80,7 @@ class RequestHeaders:
     def __init__(self, api_key: str, client_headers: Mapping[str, str]) -> None:
         self._headers: CIMultiDict[str] = CIMultiDict({istr("x-api-key"): api_key, **client_headers})
 
-    def beside(self, headers: Any) -> CIMultiDict[str]:
+    def beside(self, headers: Mapping[str, str]) -> CIMultiDict[str]:
         """Return all headers of a request that has these of its own."""
         merged = self._headers.copy()
         for name in headers:
@@ -171,7 +171,7 @@ def _options(seconds: float, session_is_ours: bool) -> dict[str, Any]:  # noqa: 
     """Return what all requests ask of aiohttp that may take so long; sessions of ours have the rest as defaults."""
     # Without its threshold aiohttp would round timeouts up to whole seconds.
     timeout = aiohttp.ClientTimeout(total=None, connect=seconds * CONNECT_SHARE, ceil_threshold=math.inf)
-    defaults = {} if session_is_ours else SESSION_DEFAULTS
+    defaults: Mapping[str, Any] = {} if session_is_ours else SESSION_DEFAULTS
     return {"timeout": timeout, "allow_redirects": False, **defaults}
 
 

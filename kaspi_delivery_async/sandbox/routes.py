@@ -42,10 +42,6 @@ def route_of(method: str, segments: tuple[str, ...]) -> Route | None:
     return next((route for route in routes_at(segments) if route.method == method), None)
 
 
-def _fits(part: str | None, given: str) -> bool:
-    return part is None or part == given
-
-
 def _parts(route: Route) -> tuple[str | None, ...]:
     return tuple(None if part.startswith("{") else part for part in route.path.split("/")[1:])
 

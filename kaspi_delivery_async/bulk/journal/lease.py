@@ -67,7 +67,7 @@ class Lease:
         self._renewed = KeyAge(clock.moment())
         self._heartbeat: asyncio.Task[None] | None = None
         self.owner: str = uuid.uuid4().hex
-        self.number = 0
+        self.number: int = 0
         """Counts up when it had run out before it was renewed: what was claimed before may be another run's."""
 
     def is_held(self, number: int, now: Moment) -> bool:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from kaspi_delivery_async.order_files.mapping.left_out import LeftOutOrders
     from kaspi_delivery_async.order_files.mapping.model import Mapping
     from kaspi_delivery_async.order_files.tables.rows import Row, Table
+    from kaspi_delivery_async.order_files.tables.search import Missing
 
 
 class MappedRows:
@@ -36,8 +37,8 @@ class MappedRows:
 
     def __init__(self, mapping: Mapping) -> None:
         self._mapping = mapping
-        self.missing = mapped_heading(mapping)
-        self.allows_look_alikes = mapping.allows_look_alikes
+        self.missing: Missing = mapped_heading(mapping)
+        self.allows_look_alikes: bool = mapping.allows_look_alikes
 
     def read(self, table: Table, path: Path, left_out: LeftOutOrders) -> Iterator[Line]:
         """Yield the orders of a table, once all of it is read; one that cannot be sent becomes a line with its error.

@@ -29,8 +29,8 @@ class HeadingSearch:
         self._heading_row = heading_row
         self._above: Row | None = None
         self._best: tuple[int, Heading] | None = None
-        self.is_complete = False
-        self.is_empty = True
+        self.is_complete: bool = False
+        self.is_empty: bool = True
 
     def take(self, row: Row) -> bool:
         """Take a row; return whether it is the heading."""
