@@ -38,6 +38,12 @@ def test_get_delivery_asks_for_history_on_request() -> None:
     assert operation.body is None
 
 
+def test_a_parameter_of_a_wrong_type_is_refused_by_name() -> None:
+    with pytest.raises(InvalidRequestError, match="include_history: expected a boolean") as caught:
+        operations.get_delivery("dlv_1", include_history="yes")  # type: ignore[arg-type]
+    assert caught.value.operation == "get_delivery"
+
+
 def test_cancel_delivery_carries_its_reason_and_key() -> None:
     operation = operations.cancel_delivery("dlv_1", "changed my mind")
     assert (operation.method, operation.path) == ("POST", "/v1/deliveries/dlv_1/cancel")
