@@ -27,9 +27,9 @@ USES = {
     "list_deliveries": """
         ids = [(await client.create_delivery(order(f"order-{n}"))).delivery_id for n in range(5)]
         await client.cancel_delivery(ids[1])
-        page = await client.list_deliveries(status="created", limit=3)
+        page = await client.list_deliveries(status=models.DeliveryStatus.CREATED, limit=3)
         assert [delivery.delivery_id for delivery in page.deliveries] == ids[2:]
-        page = await client.list_deliveries(status="created", cursor=page.next_cursor)
+        page = await client.list_deliveries(status=models.DeliveryStatus.CREATED, cursor=page.next_cursor)
         assert ([delivery.delivery_id for delivery in page.deliveries], page.next_cursor) == (ids[:1], None)
     """,
     "request_redelivery": """
