@@ -166,3 +166,9 @@ async def test_two_runs_on_a_journal_share_a_rate(location: str) -> None:
 async def test_a_rate_that_makes_no_sense_is_refused(file: str) -> None:
     with pytest.raises(ConfigurationError, match=r"Limits\.rate is 0"):
         Journal(file, rate=0)
+
+
+async def test_a_rate_that_nobody_asked_for_ends_at_once() -> None:
+    table = Table()
+    await SharedRate(10.0, table.take).close()
+    assert table.next_free == 0.0

@@ -12,6 +12,7 @@ from kaspi_delivery_async.sandbox import Sandbox
 from tests.support.bulk_runs import made
 from tests.support.cli_process import COMMAND
 from tests.support.cli_runner import Run
+from tests.support.order_files import write_orders
 
 MAPPING = """
 preset = "opencart"
@@ -137,6 +138,28 @@ async def test_in_a_terminal_it_asks_once(
 
 
 @pytest.mark.processes
+@pytest.mark.parametrize(
+    ("content", "ended", "said"),
+    [
+        (f"{HEADING}\n1{CELLS.replace('Новый', 'Отменён')}\n", 2, ""),
+        (None, 2, "orders.txt cannot be read: No such file or directory"),
+    ],
+    ids=["no order", "no file"],
+)
+async def test_in_a_terminal_nothing_is_asked_about_nothing(
+    sandbox: Sandbox, export: str, mapping: str, file: str, content: str | None, ended: int, said: str
+) -> None:
+    if content is None:
+        Path(export).unlink()
+    else:
+        Path(export).write_text(content)
+    code, err = await _in_terminal("bulk", "create", export, "--mapping", mapping, "--journal", file, typed="yes")
+    assert (code, made(sandbox)) == (ended, {})
+    assert said in err
+    assert "Send" not in err
+
+
+@pytest.mark.processes
 async def test_a_file_that_changed_since_it_was_shown_is_not_sent(
     sandbox: Sandbox, export: str, mapping: str, file: str
 ) -> None:
@@ -174,11 +197,20 @@ async def test_a_proposal_goes_to_standard_output_and_keeps_the_encoding(run: Ru
     assert tomllib.loads(ended.out)["file"] == {"encoding": "kz1048"}
 
 
+async def test_a_file_that_holds_everything_needs_nothing_filled_in(run: Run, tmp_path: Path) -> None:
+    ended = await run("bulk", "map", str(write_orders(tmp_path / "orders.csv", 1)))
+    assert "orders.csv, line 2: " in ended.out
+    assert "to be filled in" not in ended.out
+
+
 async def test_what_a_proposal_cannot_read_is_said(run: Run, tmp_path: Path) -> None:
     path = tmp_path / "o.csv"
     path.write_text("externalOrderId;dropoff.address;dropoff.contact.name;Имя;Имя\n1;2;3;4;5\n")
     ended = await run("bulk", "map", str(path))
     assert "# to be filled in: pickup.address" in ended.out
+    path.write_text("externalOrderId;dropoff.contact.phone;dropoff.contact.phone;dropoff.address\n1;2;3;4\n")
+    ended = await run("bulk", "map", str(path))
+    assert "# o.csv, line 1: the heading has 'dropoff.contact.phone' more than once" in ended.out
     path.write_text("один;два\n1;2\n")
     ended = await run("bulk", "map", str(path))
     assert (ended.code, "says too little of orders" in ended.err) == (2, True)

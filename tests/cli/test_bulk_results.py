@@ -130,6 +130,10 @@ async def test_a_report_names_what_was_refused(
     assert "Заказы без доставки" in text
     assert "и ещё 1" in text
     assert "<svg" not in text
+    monkeypatch.setattr(report_page, "_MOST_NAMED", 3)
+    page.unlink()
+    await run("bulk", "report", file, "--output", str(page))
+    assert "и ещё" not in page.read_text(encoding="utf-8")
 
 
 async def test_a_report_of_a_journal_without_orders_says_so(run: Run, file: str, tmp_path: Path) -> None:

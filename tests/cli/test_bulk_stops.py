@@ -12,7 +12,7 @@ import pytest
 from kaspi_delivery_async import DeliveryClient
 from kaspi_delivery_async.bulk import read_orders
 from kaspi_delivery_async.cli.bulk import runs
-from kaspi_delivery_async.cli.streams import finish_errors, standard_streams
+from kaspi_delivery_async.cli.streams import finish_errors, finish_output, standard_streams
 from kaspi_delivery_async.sandbox import Sandbox
 from tests.support.bulk_runs import until
 from tests.support.cli_process import full_pipe
@@ -59,3 +59,21 @@ async def test_a_run_that_is_cancelled_by_no_signal_ends_without_a_report(
             await run
         finish_errors()
     assert capsys.readouterr() == ("", "")
+
+
+async def test_a_second_signal_ends_a_run_at_once_with_a_summary(
+    sandbox: Sandbox, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sandbox.faults.add("create:latency:seconds=1:count=1")
+    with standard_streams():
+        run = asyncio.create_task(create(sandbox, tmp_path))
+        await until(lambda: len(sandbox.deliveries) == 2)
+        os.kill(os.getpid(), signal.SIGINT)
+        await asyncio.sleep(0.05)  # the loop takes the first one
+        os.kill(os.getpid(), signal.SIGINT)
+        assert await run == 130
+        finish_output()
+        finish_errors()
+    out, err = capsys.readouterr()
+    assert '"event":"summary"' in out.splitlines()[-1]
+    assert "Interrupted." in err

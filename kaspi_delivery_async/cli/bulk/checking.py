@@ -36,13 +36,12 @@ class Summary:
     heaviest: tuple[int, str] = (0, "")
     """Grams, and the order's id with its place."""
 
-    def take(self, line: Line) -> None:
+    def take(self, order: DeliveryRequest, place: str) -> None:
         """Count an order that can be sent."""
-        if isinstance(line.order, DeliveryRequest):
-            parcel = line.order.parcel
-            self.value += parcel.value_kzt
-            if parcel.weight_grams > self.heaviest[0]:
-                self.heaviest = parcel.weight_grams, f"{line.order.external_order_id} ({line.place})"
+        self.good += 1
+        self.value += order.parcel.value_kzt
+        if order.parcel.weight_grams > self.heaviest[0]:
+            self.heaviest = order.parcel.weight_grams, f"{order.external_order_id} ({place})"
 
     def values(self, *, is_mapped: bool) -> dict[str, object]:
         """Describe it for programs."""
@@ -82,13 +81,12 @@ async def check(orders: OrderFile, *, as_json: bool) -> tuple[ExitCode, Summary]
     with closing(_Duplicates()) as duplicates:
         async for problem in check_orders(watched()):
             (line,) = latest
-            if problem is not None:
+            if problem is not None or not isinstance(line.order, DeliveryRequest):
                 summary.wrong += 1
                 _show("problem", "error", str(problem), as_json=as_json)
                 await room()
                 continue
-            summary.good += 1
-            summary.take(line)
+            summary.take(line.order, line.place)
             warnings = [f"{line.place}: {warning}" for warning in line.warnings]
             if orders.is_mapped:
                 warnings += duplicates.look(line)
