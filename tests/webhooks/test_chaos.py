@@ -9,6 +9,7 @@ from tests.support.inbox_chaos import Run
 pytestmark = [pytest.mark.chaos, pytest.mark.processes]
 
 
+@pytest.mark.long
 async def test_no_event_is_lost_or_handled_twice_at_a_time(location: str, tmp_path: Path) -> None:
     figures = await Run(location, tmp_path, events=40, faults=3, seed=7).play()
 
