@@ -66,8 +66,11 @@ class FaultyProxy:
         self._served.add(serving)
         writers = [writer]
         try:
-            from_server, to_server = await asyncio.open_connection("127.0.0.1", self.target_port)
+            async with asyncio.timeout(5):
+                from_server, to_server = await asyncio.open_connection("127.0.0.1", self.target_port)
             writers.append(to_server)
+            if not self._server.is_serving():
+                return  # it came too late to be cut off with the others
             self._writers += writers
             self._born += 1
             born = self._born
