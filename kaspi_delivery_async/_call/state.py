@@ -48,6 +48,11 @@ def outcome_of(error: BaseException) -> Outcome:
     return Outcome(vars(error).get(_OUTCOME, Outcome.UNKNOWN))
 
 
+def may_have_arrived(error: BaseException) -> bool:
+    """Whether the request of a call that ``error`` ended may have reached the server."""
+    return outcome_of(error) is not Outcome.NOT_SENT
+
+
 class CallState(Generic[T]):
     """One call; `attempts` and `outcome` grow with it."""
 

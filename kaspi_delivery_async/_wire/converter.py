@@ -239,8 +239,12 @@ def _register_models(converter: Converter, *, closed: bool) -> None:
             key = (way, model)
             if key in compiled:
                 return compiled[key]
-            # What refers to the model while it is compiled finds it here later.
-            compiled[key] = lambda *values: compiled[key](*values)  # noqa: PLW0108 - it is another one by then
+
+            # What refers to the model while it is compiled is read later, by the function that is there then.
+            def compiled_by_then(*values: Any) -> Any:
+                return compiled[key](*values)
+
+            compiled[key] = compiled_by_then
             compiled[key] = compile_(model, converter)
             return compiled[key]
 

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable
 from functools import partial
 from urllib.parse import urlsplit
 
-from kaspi_delivery_async._call.state import BEFORE_ATTEMPT, outcome_of
+from kaspi_delivery_async._call.state import BEFORE_ATTEMPT, may_have_arrived
 from kaspi_delivery_async.bulk.decisions import OrderUpdate, Step, put_back, update_after_error, update_after_response
 from kaspi_delivery_async.bulk.journal import Journal
 from kaspi_delivery_async.bulk.journal.claims import Claims, Send, Skip
@@ -15,13 +15,7 @@ from kaspi_delivery_async.bulk.order import UNFINISHED, Order, OrderState, prepa
 from kaspi_delivery_async.bulk.pauses import Pauses
 from kaspi_delivery_async.bulk.results import Paused, Result, refusal, result_of_skip, result_of_update
 from kaspi_delivery_async.client import DeliveryClient
-from kaspi_delivery_async.errors import (
-    ConfigurationError,
-    InvalidRequestError,
-    KaspiDeliveryError,
-    Outcome,
-    StorageError,
-)
+from kaspi_delivery_async.errors import ConfigurationError, InvalidRequestError, KaspiDeliveryError, StorageError
 from kaspi_delivery_async.models import DeliveryRequest
 from kaspi_delivery_async.order_files.lines import Line, as_lines
 
@@ -274,7 +268,7 @@ class _Run:
             BEFORE_ATTEMPT.set(partial(self._claims.before_attempt, claim))  # for this order's task
             return update_after_response(await self._client.send(order.operation))
         except KaspiDeliveryError as error:
-            if error.outcome is Outcome.NOT_SENT and not self._claims.may_send(claim):
+            if not may_have_arrived(error) and not self._claims.may_send(claim):
                 return put_back(may_have_arrived=claim.may_have_arrived)
             update = update_after_error(error, may_have_arrived=claim.may_have_arrived)
             is_paused = update.pause is not None and (update.again or update.pause > 0)
@@ -282,13 +276,12 @@ class _Run:
                 self._fail(error)
             return update
         except asyncio.CancelledError as error:
-            if outcome_of(error) is Outcome.NOT_SENT:
+            if not may_have_arrived(error):
                 self._claims.give_back(order, claim)
             raise
         except Exception as error:  # noqa: BLE001 - it is the caller's own, such as an `api_key` function's
             self._fail(error)
-            left = outcome_of(error) is not Outcome.NOT_SENT
-            return put_back(may_have_arrived=claim.may_have_arrived or left)
+            return put_back(may_have_arrived=claim.may_have_arrived or may_have_arrived(error))
 
     async def _note(self, order: Order, claim: Send, update: OrderUpdate) -> OrderUpdate:
         """Write an update down; if the journal cannot be written, the run ends, and the result is reported still."""

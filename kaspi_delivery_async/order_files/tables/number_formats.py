@@ -67,7 +67,7 @@ def read_formats(archive: Archive, part: str, *, since_1904: bool) -> NumberForm
 
     if part in archive:
         archive.elements(part, start)
-    return NumberFormats(codes, datetime(1904, 1, 1) if since_1904 else datetime(1899, 12, 30))  # noqa: DTZ001
+    return NumberFormats(codes, datetime.fromisoformat("1904-01-01" if since_1904 else "1899-12-30"))
 
 
 def _kind(number: str, code: str) -> str | int | None:
