@@ -17,6 +17,7 @@ def normal_phone(text: str, country: str) -> tuple[str, str | None]:
         number = phonenumbers.parse(text[:_MOST], country)
     except phonenumbers.NumberParseException:
         return text, "is no phone number"
-    if not phonenumbers.is_possible_number(number):
+    # Without the area's digits it is possible only within the area.
+    if phonenumbers.is_possible_number_with_reason(number) != phonenumbers.ValidationResult.IS_POSSIBLE:
         return text, f"is no possible phone number of {country}; correct it"
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164), None

@@ -455,7 +455,12 @@ def test_phones_are_sent_in_international_form_where_the_mapping_names_a_country
 
 
 @pytest.mark.parametrize(
-    ("phone", "named"), [("8701", "is no possible phone number of KZ"), ("+0 701 000", "is no phone")]
+    ("phone", "named"),
+    [
+        ("8701", "is no possible phone number of KZ"),
+        ("2-50-00-01", "is no possible phone number of KZ"),
+        ("+0 701 000", "is no phone"),
+    ],
 )
 def test_an_impossible_phone_is_refused_where_the_mapping_names_a_country(path: Path, phone: str, named: str) -> None:
     assert f"column 'Телефон' (dropoff.contact.phone): {named}" in problem(

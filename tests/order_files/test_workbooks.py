@@ -77,6 +77,12 @@ def test_a_cell_is_read_as_its_user_sees_it(tmp_path: Path, cell: Cell, text: st
     assert order.dropoff.address == text
 
 
+def test_a_formula_may_compute_an_empty_text(tmp_path: Path) -> None:
+    empty = '<c t="str"><f>IF(1=1,"","x")</f><v></v></c>'
+    (order,) = orders(write_workbook(tmp_path / "o.xlsx", [HEADER, row(notes=empty)]))
+    assert order.dropoff.notes is None
+
+
 def test_dates_may_count_from_1904(tmp_path: Path) -> None:
     rows = [HEADER, row(address='<c s="1"><v>44255</v></c>')]
     (order,) = orders(write_workbook(tmp_path / "o.xlsx", rows, workbook='<workbookPr date1904="1"/>'))

@@ -42,13 +42,15 @@ def load_mapping(source: str | os.PathLike[str] | Dict[str, Any] | Mapping, *, p
     name = storable(path.name)
     try:
         with path.open("rb") as file:
-            text = file.read(_LARGEST + 1).decode("utf-8-sig")
+            content = file.read(_LARGEST + 1)
     except OSError as error:
         raise ConfigurationError(f"{name}: cannot be read: {error.strerror}") from None
+    if len(content) > _LARGEST:
+        raise ConfigurationError(f"{name}: is longer than {_LARGEST} bytes; is this a mapping?")
+    try:
+        text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ConfigurationError(f"{name}: is not UTF-8 text (byte {error.start + 1}); save it as UTF-8") from None
-    if len(text) > _LARGEST:
-        raise ConfigurationError(f"{name}: is longer than {_LARGEST} bytes; is this a mapping?")
     try:
         values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -110,17 +112,14 @@ def _over(preset: Values, own: Values) -> Values:
         if key in own["group"] and other in group and other not in own["group"]:
             group[other] = [path for path in group[other] if path not in own["group"][key]]
     merged["group"] = group
-    own_columns = {_column(rule) for rule in own["keep"]}
+    own_columns = {name for rule in own["keep"] for name in _names(rule)}
     merged["keep"] = [rule for rule in preset["keep"] if _names(rule).isdisjoint(own_columns)] + own["keep"]
     merged["skip"] = preset["skip"] + own["skip"]
     return merged
 
 
-def _column(rule: Values) -> str:
-    column = rule.get("column")
-    return spelling(column) if isinstance(column, str) else ""
-
-
 def _names(rule: Values) -> set[str]:
-    column: Any = rule["column"]
-    return {spelling(name) for name in ([column] if isinstance(column, str) else column)}
+    column: Any = rule.get("column")
+    if isinstance(column, str) or not hasattr(column, "__iter__"):
+        column = [column]
+    return {spelling(name) for name in column if isinstance(name, str)}  # what is no name is refused later

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from kaspi_delivery_async.order_files.mapping.left_out import LeftOutOrders
     from kaspi_delivery_async.order_files.mapping.model import Mapping
-    from kaspi_delivery_async.order_files.tables.rows import Row, Table
+    from kaspi_delivery_async.order_files.tables.rows import Table
     from kaspi_delivery_async.order_files.tables.search import Missing
 
 
@@ -57,36 +57,40 @@ class MappedRows:
 def _gather(table: Table, columns: Columns, spool: Spool, letters: LostLetters, left_out: LeftOutOrders) -> None:
     """Read all rows; one without an order id belongs to nobody, and the order above may lack it."""
     key, since = "", 0
+    unreadable: Record | None = None
     for row in table.rows():
         record = columns.record(row)
         record.has_lost_letters = letters.look(row)
-        own_key = _key(row, record, columns)
-        if own_key is None:
-            left_out.add("total", f"{record.cells[0]} ({table.unit} {row.number})" if record.cells else "")
-            continue
-        if own_key:
-            key, since = own_key, row.number
-        elif columns.is_continued(row.number, since=since):
+        text = columns.key_of(row, record)
+        own_key = _key(text, columns)
+        if not text and columns.is_continued(row.number, since=since):
             own_key = key
+        elif is_total(record, text):
+            left_out.add("total", f"{record.cells[0]} ({table.unit} {row.number})")
+            continue
+        elif own_key:
+            if unreadable is not None and own_key != key:
+                spool.add(own_key, record)
+                record, unreadable = unreadable, None  # it may have been the first row of this order
+            key, since = own_key, row.number
         elif record.fields or record.problems:
-            reason = _reason(columns, record)
+            reason = None if record.problems else _reason(columns, record, blank_is_kept=True)
             if reason is not None:
                 left_out.add(reason[0], f"{table.unit} {row.number}", is_expected=reason[1])
                 continue
             record.problems.append(
                 "has no order id, so it may be an article of the order above" if key else "has no order id"
             )
-            own_key = key or f"\0{row.number}"
+            own_key = key or f"\0{row.number}"  # which is no order's id
+            if row.problem is not None and columns.mapping.group is not None:
+                unreadable = record
         else:
             continue
         spool.add(own_key, record)
 
 
-def _key(row: Row, record: Record, columns: Columns) -> str | None:
-    """Return what is the same on all rows of an order; None for a total."""
-    text = columns.key_of(row, record)
-    if is_total(record, text):
-        return None
+def _key(text: str, columns: Columns) -> str:
+    """Return what is the same on all rows of an order."""
     group = columns.mapping.group
     source = columns.mapping.columns.get(group.by if group is not None else ORDER_ID)
     if source is not None and text:
@@ -96,19 +100,20 @@ def _key(row: Row, record: Record, columns: Columns) -> str | None:
     return storable(canonical_order_id(text))
 
 
-def _reason(columns: Columns, record: Record) -> tuple[str, bool] | None:
-    """Return why a row is no order of ours, and whether a rule says so; None if it is one."""
-    mapping = columns.mapping
-    rules = list(zip((*mapping.skip, *mapping.keep), columns.tests, record.tests, strict=True))
+def _reason(columns: Columns, record: Record, *, blank_is_kept: bool = False) -> tuple[str, bool] | None:
+    """Return why a row is no order of ours, and whether a rule says so; None if it is one.
+
+    ``blank_is_kept`` is for rows that may leave empty what the row above has said, or that could not be read.
+    """
     names = columns.table.heading.names
-    for rule, part, text in rules[: len(mapping.skip)]:
-        if part is not None and rule.matches(text):
-            return f"{names[part.columns[0]]}: {text}", True
     kept: dict[int, tuple[bool, str]] = {}
-    for rule, part, text in rules[len(mapping.skip) :]:
-        if part is not None:
-            before = kept.get(part.columns[0], (False, text))[0]
-            kept[part.columns[0]] = before or rule.matches(text), text
+    for test, text in zip(columns.tests, record.tests, strict=True):
+        column, matches = test.part.columns[0], test.rule.matches(text)
+        if test.keeps:
+            before = kept.get(column, (blank_is_kept and not text, text))[0]
+            kept[column] = before or matches, text
+        elif matches:
+            return f"{names[column]}: {text}", True
     for column, (is_kept, text) in kept.items():
         if not is_kept:
             return f"{names[column]}: {text or 'empty'}, which the mapping neither keeps nor skips", False
@@ -135,7 +140,7 @@ class _Order:
     def line(self) -> Line | None:
         """Return the order, or what is wrong with it; None if it is left out."""
         self._fill_tests()
-        reasons = [_reason(self._columns, record) for record in self._records]
+        reasons = [_reason(self._columns, record, blank_is_kept=bool(record.problems)) for record in self._records]
         given = [reason for reason in reasons if reason is not None]
         if given and len(given) == len(reasons):
             reason, is_expected = given[0]

@@ -37,7 +37,7 @@ class Rule:
     """Which rows are orders of ours: those to skip, or the only ones to keep."""
 
     names: tuple[str, ...]
-    """The names of its column; the first that a file has counts."""
+    """Names of columns. A row is skipped for any of them, and kept for the first that is filled."""
     values: frozenset[str] = frozenset()
     """In their common spelling."""
     pattern: re.Pattern[str] | None = None

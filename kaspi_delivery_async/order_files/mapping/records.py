@@ -23,7 +23,12 @@ if TYPE_CHECKING:
     from kaspi_delivery_async.order_files.tables.search import Missing
 
 _REQUIRED = frozenset(column.path for column in COLUMNS if column.required)
-_TOTAL = re.compile(r"(?:итого|всего|(?:grand |sub)?total|барлығы|жиыны)(?:[\s:(].*)?", re.IGNORECASE | re.DOTALL)
+_TOTAL = re.compile(r"(?:итого|всего|(?:grand |sub)?total|барлығы|жиыны)([\s:(].*)?", re.IGNORECASE | re.DOTALL)
+_OF_ALL = re.compile(
+    r"[\s:(]*(?:(?:по|за|к оплате|сумма|заказ|товар|строк|позици|бойынша|amount|sum|of|for|order|item)\w*\b.*)?",
+    re.IGNORECASE | re.DOTALL,
+)
+"""What follows the word in the column of articles."""
 
 
 @attrs.define
@@ -35,7 +40,7 @@ class Record:
     """The texts that stand in the columns of each field; empty ones are left out."""
     quantity: str
     tests: list[str]
-    """The cell that each rule looks at, those to skip first."""
+    """The cell that each test of the table looks at."""
     problems: list[str]
     is_hidden: bool = False
     has_lost_letters: bool = False
@@ -49,6 +54,15 @@ class _Part:
 
 
 @attrs.frozen
+class _Test:
+    """A rule, and the columns of which it tests the first cell that is filled."""
+
+    rule: Rule
+    part: _Part
+    keeps: bool
+
+
+@attrs.frozen
 class Columns:
     """The columns of a table, by what a mapping calls them."""
 
@@ -57,7 +71,7 @@ class Columns:
     sources: dict[str, list[_Part]]
     key: list[_Part]
     quantity: list[_Part]
-    tests: list[_Part | None]
+    tests: list[_Test]
     needed: int
     """How many cells a row of the table has at least."""
 
@@ -74,7 +88,6 @@ class Columns:
                 f"{shown}",
             )
         sources = {field: list(_parts(source.parts, heading)) for field, source in mapping.columns.items()}
-        rules = (*mapping.skip, *mapping.keep)
         group = mapping.group
         by = group.by if group is not None else ORDER_ID
         found = cls(
@@ -83,7 +96,7 @@ class Columns:
             sources={field: parts for field, parts in sources.items() if parts},
             key=sources.get(by) or list(_parts(((by,),), heading)),
             quantity=list(_parts((group.quantity,), heading)) if group is not None and group.quantity else [],
-            tests=[next(_parts((rule.names,), heading), None) for rule in rules],
+            tests=list(_tests(mapping, heading)),
             needed=1
             + max(
                 (
@@ -113,7 +126,7 @@ class Columns:
             row=row.number,
             fields={field: text for field, text in fields.items() if text},
             quantity=_first(self.quantity[0], cells) if self.quantity else "",
-            tests=["" if part is None else _first(part, cells) for part in self.tests],
+            tests=[_first(test.part, cells) for test in self.tests],
             problems=problems,
             is_hidden=row.is_hidden,
             cells=[cell for cell in cells if cell][:3],
@@ -157,10 +170,10 @@ class Columns:
                 f"the file has no column for {', '.join(gaps)}, and {self.mapping.name} has no constant or default for "
                 "it",
             )
-        for parts in (*self.sources.values(), self.quantity, [part for part in self.tests if part is not None]):
+        for parts in (*self.sources.values(), self.quantity, [test.part for test in self.tests]):
             for part in parts:
                 name = heading.names[part.columns[0]]
-                if len(heading.find(name)) > 1 and name in self._asked_for():
+                if len(heading.find(name)) > 1 and spelling(name) in self._asked_for():
                     group = f", such as {heading.groups[part.columns[0]]!r} / {name!r}" if heading.groups else ""
                     raise InvalidRequestError(
                         place(path, heading.row, self.table.unit),
@@ -168,8 +181,9 @@ class Columns:
                     )
 
     def _asked_for(self) -> set[str]:
-        names = {name for source in self.mapping.columns.values() for part in source.parts for name in part}
-        return names | {name for rule in (*self.mapping.skip, *self.mapping.keep) for name in rule.names}
+        names = [name for source in self.mapping.columns.values() for part in source.parts for name in part]
+        names += [name for rule in (*self.mapping.skip, *self.mapping.keep) for name in rule.names]
+        return {spelling(name) for name in names}
 
 
 def matched(text: str, source: Source) -> str | None:
@@ -216,7 +230,22 @@ def is_total(record: Record, key: str) -> bool:
     """Whether a row is a total: it has no order id, and says so."""
     if key:
         return _TOTAL.fullmatch(key) is not None
-    return any(_TOTAL.fullmatch(cell) for cell in record.cells)
+    description = record.fields.get("parcel.description", "")
+    # An article may be called "Total Quartz 9000".
+    return any(
+        cell not in description or _OF_ALL.fullmatch(found[1] or "") is not None
+        for cell in record.cells
+        if (found := _TOTAL.fullmatch(cell))
+    )
+
+
+def _tests(mapping: Mapping, heading: Heading) -> Iterator[_Test]:
+    """Yield the tests of a table: a row is skipped for any of a rule's columns, and kept for the first filled one."""
+    for rule in mapping.skip:
+        for part in _parts((rule.names,), heading):
+            yield from (_Test(rule, _Part((column,)), keeps=False) for column in part.columns)
+    for rule in mapping.keep:
+        yield from (_Test(rule, part, keeps=True) for part in _parts((rule.names,), heading))
 
 
 def _parts(parts: Iterable[tuple[str, ...]], heading: Heading) -> Iterator[_Part]:

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any, cast
 
 from kaspi_delivery_async.errors import ConfigurationError
-from kaspi_delivery_async.order_files.cells import cell_problem
+from kaspi_delivery_async.order_files.cells import cell_problem, cell_value
 from kaspi_delivery_async.order_files.columns import COLUMNS, field
 from kaspi_delivery_async.order_files.encodings import checked_encoding
 from kaspi_delivery_async.order_files.mapping.model import (
@@ -152,7 +152,7 @@ def _constant(table: str, path: str, value: object) -> str:
     problem = cell_problem(text, column, grouped_numbers=False)
     if problem is not None:
         raise MappingProblem((table, path), problem)
-    return text
+    return str(cell_value(text, column))
 
 
 def _column(path: str) -> Column:

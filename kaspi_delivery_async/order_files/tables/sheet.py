@@ -146,8 +146,8 @@ class _Sheet:
         value = self._reader.text()
         kind = cell.get("t", "n")
         if not value:
-            # What wrote the file did not compute it.
-            return "#CALC!" if self._has_formula else ""
+            # What wrote the file did not compute it; a text that is computed may be empty.
+            return "#CALC!" if self._has_formula and kind != "str" else ""
         if kind == "n":
             return self._formats.text(value, cell.get("s"))
         if kind == "s":
