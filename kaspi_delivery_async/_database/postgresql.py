@@ -7,6 +7,7 @@ import importlib
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
+from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from kaspi_delivery_async._database.logs import LOGGING_NAME, keep_rows_out_of_logs
@@ -118,6 +119,7 @@ class PostgresqlDatabase:
             hide_parameters=True,
             logging_name=LOGGING_NAME,
         )
+        event.listen(self._engine.sync_engine, "invalidate", _terminate)
         keep_rows_out_of_logs(self._engine.sync_engine)
 
     async def prepare(self) -> None:
@@ -193,7 +195,6 @@ class PostgresqlDatabase:
                     return driver
                 finally:
                     limit.cancel()
-            driver.terminate()
             self._connections.pop(driver, None)
             await connection.invalidate()
 
@@ -202,6 +203,15 @@ class PostgresqlDatabase:
         self._connections = {old: age for old, age in self._connections.items() if not old.is_closed()}
         self._connections[connection] = self._generation
         return connection
+
+
+def _terminate(connection: Any, *_: object) -> None:
+    """End a connection that is given up, such as that of a cancelled transaction, at once.
+
+    SQLAlchemy would wait for the server to agree, and a second cancellation, such as that by the end of an event loop,
+    would leave the connection half closed.
+    """
+    connection.driver_connection.terminate()
 
 
 async def connect(url: str) -> AsyncpgConnection:

@@ -1,6 +1,7 @@
 """Connections to PostgreSQL that end, are refused, or must not prepare statements."""
 
 import asyncio
+import gc
 
 import pytest
 from sqlalchemy import Connection, text
@@ -63,3 +64,17 @@ async def test_statements_need_not_be_kept(postgresql_url: str, size: int) -> No
 async def test_a_server_that_is_not_there_is_a_failure_that_may_end(postgresql_url: str) -> None:
     with pytest.raises(StorageError):
         await Database.open("postgresql://kaspi@127.0.0.1:1/postgres", SCHEMA)
+
+
+async def test_a_transaction_that_is_cancelled_again_and_again_leaves_no_connection_behind(postgresql_url: str) -> None:
+    """As at the end of `asyncio.run`, which cancels every task, after a service has cancelled its own."""
+    database = await Database.open(postgresql_url, SCHEMA)
+    running = asyncio.create_task(database.read(lambda connection: connection.execute(text("SELECT pg_sleep(30)"))))
+    await asyncio.sleep(0.1)
+    while not running.done():
+        running.cancel()
+        await asyncio.sleep(0)
+    await database.close()
+
+    assert [task for task in asyncio.all_tasks() if task is not asyncio.current_task()] == []
+    gc.collect()  # a connection that is collected warns
