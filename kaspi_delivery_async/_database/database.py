@@ -19,7 +19,7 @@ from kaspi_delivery_async._extras import missing_extra
 from kaspi_delivery_async.errors import ConfigurationError, StorageError
 
 try:
-    from sqlalchemy import Column, Integer, MetaData, String, Table, insert, select, text
+    from sqlalchemy import Column, Float, Integer, MetaData, String, Table, cast, extract, func, insert, select, text
     from sqlalchemy.exc import DBAPIError
 except ImportError as _missing:
     raise missing_extra(
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Generator
 
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, Executable
 
 T = TypeVar("T")
 
@@ -169,6 +169,11 @@ class Database:
             # With the driver's own error, if there is one: it says what happened, and quotes no parameters.
             cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
             raise StorageError(f"{self._engine.name} cannot be used: {_reason(cause)}") from cause
+
+
+def database_time() -> Executable:
+    """Read PostgreSQL's clock: Unix seconds."""
+    return select(cast(extract("epoch", func.clock_timestamp()), Float(53)))
 
 
 def _create(connection: Connection, *, schema: Schema, name: str) -> None:

@@ -9,8 +9,9 @@ from typing import Any, Literal, Protocol
 
 import attrs
 
+from kaspi_delivery_async._exactly_once.states import OrderState
 from kaspi_delivery_async.bulk.journal import Journal
-from kaspi_delivery_async.bulk.order import OrderState, prepare
+from kaspi_delivery_async.bulk.order import prepare
 from kaspi_delivery_async.bulk.results import Paused, Result, refusal, result_of_entry
 from kaspi_delivery_async.bulk.runner import create_deliveries
 from kaspi_delivery_async.client import DeliveryClient

@@ -1,14 +1,13 @@
-"""An order ready to be sent, with key, body and fingerprint fixed, and the states it has in the journal."""
+"""An order ready to be sent, with key, body and fingerprint fixed."""
 
 from __future__ import annotations
 
-import hashlib
-from enum import StrEnum
 from typing import TYPE_CHECKING
 
 import attrs
 
 from kaspi_delivery_async import operations
+from kaspi_delivery_async._exactly_once.operations import fingerprint_of
 from kaspi_delivery_async._wire.order_ids import canonical_order_id
 from kaspi_delivery_async.errors import InvalidRequestError
 
@@ -16,27 +15,6 @@ if TYPE_CHECKING:
     from kaspi_delivery_async.models import DeliveryCreated
     from kaspi_delivery_async.operations import Operation
     from kaspi_delivery_async.order_files.lines import Line
-
-
-class OrderState(StrEnum):
-    """State of an order in the journal."""
-
-    PENDING = "pending"
-    """Known, and nothing of it has left: it was put back during a pause, or because the run ended."""
-    SENT = "sent"
-    """It may have left, and no response is known: the next run sends it again under the same key."""
-    CREATED = "created"
-    """The API has made the delivery. Final."""
-    REJECTED = "rejected"
-    """The API refused the order; no delivery exists. Final."""
-    FAILED = "failed"
-    """Nothing of it had an effect, for example because no connection could be made: the next run tries again."""
-    IN_DOUBT = "in_doubt"
-    """It may have arrived, and its key is too old to be sent again: a webhook that names the order confirms it."""
-
-
-UNFINISHED = frozenset({OrderState.PENDING, OrderState.SENT, OrderState.FAILED})
-"""States of orders that another run resumes. Orders in any other state are left alone, and their bodies erased."""
 
 
 @attrs.frozen(kw_only=True)
@@ -70,5 +48,5 @@ def prepare(line: Line) -> Order:
         operation=operation,
         key=key,
         body=body,
-        fingerprint=hashlib.sha256(body).hexdigest(),
+        fingerprint=fingerprint_of(body),
     )

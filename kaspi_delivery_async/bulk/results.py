@@ -6,15 +6,16 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from kaspi_delivery_async.bulk.decisions import Step
-from kaspi_delivery_async.bulk.order import OrderState
+from kaspi_delivery_async._exactly_once.states import OrderState
+from kaspi_delivery_async.bulk.steps import Step
 from kaspi_delivery_async.errors import InvalidRequestError, KaspiDeliveryError
 
 if TYPE_CHECKING:
-    from kaspi_delivery_async.bulk.decisions import Known, OrderUpdate
+    from kaspi_delivery_async._exactly_once.decisions import OrderUpdate
     from kaspi_delivery_async.bulk.journal.claims import Skip
     from kaspi_delivery_async.bulk.journal.entries import JournalEntry
     from kaspi_delivery_async.bulk.order import Order
+    from kaspi_delivery_async.bulk.steps import Known
 
 
 @attrs.frozen(kw_only=True)

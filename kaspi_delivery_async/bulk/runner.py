@@ -7,13 +7,20 @@ from functools import partial
 from urllib.parse import urlsplit
 
 from kaspi_delivery_async._call.state import BEFORE_ATTEMPT, may_have_arrived
-from kaspi_delivery_async.bulk.decisions import OrderUpdate, Step, put_back, update_after_error, update_after_response
+from kaspi_delivery_async._exactly_once.decisions import (
+    OrderUpdate,
+    put_back,
+    update_after_error,
+    update_after_response,
+)
+from kaspi_delivery_async._exactly_once.states import UNFINISHED, OrderState
 from kaspi_delivery_async.bulk.journal import Journal
 from kaspi_delivery_async.bulk.journal.claims import Claims, Send, Skip
 from kaspi_delivery_async.bulk.journal.tables import LONGEST_RUN_ID
-from kaspi_delivery_async.bulk.order import UNFINISHED, Order, OrderState, prepare
+from kaspi_delivery_async.bulk.order import Order, prepare
 from kaspi_delivery_async.bulk.pauses import Pauses
 from kaspi_delivery_async.bulk.results import Paused, Result, refusal, result_of_skip, result_of_update
+from kaspi_delivery_async.bulk.steps import Step
 from kaspi_delivery_async.client import DeliveryClient
 from kaspi_delivery_async.errors import ConfigurationError, InvalidRequestError, KaspiDeliveryError, StorageError
 from kaspi_delivery_async.models import DeliveryRequest

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from kaspi_delivery_async import DeliveryClient, StorageError
+from kaspi_delivery_async._exactly_once.decisions import OrderUpdate, put_back
 from kaspi_delivery_async.bulk import Journal, Line, OrderState, runner
-from kaspi_delivery_async.bulk.decisions import OrderUpdate, put_back
 from kaspi_delivery_async.bulk.journal.claims import Claims, Send
 from kaspi_delivery_async.bulk.journal.journal import finished
 from kaspi_delivery_async.bulk.order import prepare

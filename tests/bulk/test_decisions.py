@@ -22,18 +22,17 @@ from kaspi_delivery_async import (
     TransportError,
     UnreadableResponseError,
 )
-from kaspi_delivery_async.bulk import Line, OrderState
-from kaspi_delivery_async.bulk.decisions import (
+from kaspi_delivery_async._exactly_once.decisions import (
     CLOCK_TOLERANCE,
     NOT_FINAL,
-    Known,
-    Step,
     is_young,
-    next_step,
     put_back,
     update_after_error,
 )
-from kaspi_delivery_async.bulk.order import UNFINISHED, prepare
+from kaspi_delivery_async._exactly_once.states import UNFINISHED
+from kaspi_delivery_async.bulk import Line, OrderState
+from kaspi_delivery_async.bulk.order import prepare
+from kaspi_delivery_async.bulk.steps import Known, Step, next_step
 from tests.support.orders import order
 
 NOW = 1_700_000_000.0

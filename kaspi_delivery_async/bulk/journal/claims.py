@@ -9,12 +9,13 @@ import attrs
 import orjson
 
 from kaspi_delivery_async._database.group_commit import GroupCommit
+from kaspi_delivery_async._exactly_once.decisions import put_back
+from kaspi_delivery_async._exactly_once.lease import Lease, SharedClock
+from kaspi_delivery_async._exactly_once.states import OrderState
 from kaspi_delivery_async._wire.idempotency_keys import RESEND_WINDOW, KeyAge
-from kaspi_delivery_async.bulk.decisions import Known, Step, next_step, put_back
 from kaspi_delivery_async.bulk.journal import statements
-from kaspi_delivery_async.bulk.journal.lease import JournalClock, Lease
 from kaspi_delivery_async.bulk.journal.shared_rate import RateTable, SharedRate
-from kaspi_delivery_async.bulk.order import OrderState
+from kaspi_delivery_async.bulk.steps import Known, Step, next_step
 from kaspi_delivery_async.errors import ConfigurationError, TransportError
 
 if TYPE_CHECKING:
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from kaspi_delivery_async._database.database import Database
+    from kaspi_delivery_async._exactly_once.decisions import OrderUpdate
     from kaspi_delivery_async._wire.idempotency_keys import Moment
-    from kaspi_delivery_async.bulk.decisions import OrderUpdate
     from kaspi_delivery_async.bulk.order import Order
 
 _KNOWN = tuple(field.name for field in attrs.fields(Known))
@@ -72,8 +73,8 @@ class Claims:
     ) -> None:
         """Name the passage through an input, ``run_id``, which several runs may share, and the API key's digest."""
         self._database = database
-        self._clock = JournalClock(database, clock)
-        self._lease = Lease(database, self._clock, seconds=lease)
+        self._clock = SharedClock(database, clock)
+        self._lease = Lease(database, self._clock, _Runs(is_postgresql=database.is_postgresql), seconds=lease)
         self.run_id: str = run_id or self._lease.owner
         self._account = account
         self._rate = None if rate is None else SharedRate(rate, RateTable(database, self._clock, account).take)
@@ -253,6 +254,19 @@ class Claims:
             statements.end(is_postgresql=is_postgresql),
             {"rows": orjson.dumps(rows), "b_owner": self._lease.owner, "now": self._clock.age_time(connection)},
         )
+
+
+@attrs.frozen(kw_only=True)
+class _Runs:
+    """Leases of runs, in the journal's own table."""
+
+    is_postgresql: bool
+
+    def keep(self, connection: Connection, owner: str, *, until: float) -> None:
+        connection.execute(statements.keep_alive(owner, until=until, is_postgresql=self.is_postgresql))
+
+    def end(self, connection: Connection, owner: str, *, now: float) -> None:
+        connection.execute(statements.retire(owner, now=now))
 
 
 def _lock(connection: Connection, keys: Sequence[str], *, alive_at: float) -> dict[str, Known]:

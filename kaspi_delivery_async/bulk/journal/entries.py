@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import attrs
 
-from kaspi_delivery_async.bulk.order import OrderState
+from kaspi_delivery_async._exactly_once.states import OrderState
 
 
 @attrs.frozen(kw_only=True)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import case, delete, select, update
 
+from kaspi_delivery_async._exactly_once.states import OrderState
 from kaspi_delivery_async.bulk.journal.tables import orders, owners
-from kaspi_delivery_async.bulk.order import OrderState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -11,8 +11,9 @@ from typing import NoReturn, Protocol, Self
 from sqlalchemy import Connection, Executable, RowMapping
 
 # The first of these says how to install SQLAlchemy if it is missing.
-from kaspi_delivery_async._database.database import Database
+from kaspi_delivery_async._database.database import Database, database_time
 from kaspi_delivery_async._database.location import parse_location
+from kaspi_delivery_async._exactly_once.states import OrderState
 from kaspi_delivery_async._wire.idempotency_keys import create_key
 from kaspi_delivery_async._wire.order_ids import canonical_order_id
 from kaspi_delivery_async._wire.text import storable
@@ -20,7 +21,6 @@ from kaspi_delivery_async.bulk.journal import statements, tables
 from kaspi_delivery_async.bulk.journal.claims import Claims
 from kaspi_delivery_async.bulk.journal.entries import JournalEntry, JournalTotals
 from kaspi_delivery_async.bulk.journal.erasure import Erasure, erase
-from kaspi_delivery_async.bulk.order import OrderState
 from kaspi_delivery_async.errors import ConfigurationError
 from kaspi_delivery_async.models import DeliveryRequest, DeliveryWebhook, from_json
 from kaspi_delivery_async.options import Limits
@@ -209,7 +209,7 @@ class Journal:
     def _now(self, connection: Connection) -> float:
         if self._clock is not None:
             return self._clock()
-        now: float = connection.scalar(statements.database_time()) if self._database.is_postgresql else time.time()
+        now: float = connection.scalar(database_time()) if self._database.is_postgresql else time.time()
         return now
 
     async def _page(self, statement: Executable) -> Sequence[RowMapping]:

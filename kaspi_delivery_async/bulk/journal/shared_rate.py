@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from kaspi_delivery_async._database.database import Database
-    from kaspi_delivery_async.bulk.journal.lease import JournalClock
+    from kaspi_delivery_async._exactly_once.lease import SharedClock
 
 AHEAD = 0.5
 """Seconds for which slots are given out in advance, at most."""
@@ -74,7 +74,7 @@ def give_out(next_free: float, *, now: float, rate: float, wanted: int) -> Slots
 class RateTable:
     """Takes slots from the database; a rate belongs to an API key."""
 
-    def __init__(self, database: Database, clock: JournalClock, account: str | None) -> None:
+    def __init__(self, database: Database, clock: SharedClock, account: str | None) -> None:
         """Take them from a journal, for the API key of this digest."""
         self._database = database
         self._clock = clock

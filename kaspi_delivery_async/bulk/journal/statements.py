@@ -17,7 +17,6 @@ from sqlalchemy import (
     case,
     cast,
     delete,
-    extract,
     func,
     literal,
     null,
@@ -29,8 +28,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
+from kaspi_delivery_async._exactly_once.states import UNFINISHED, OrderState
 from kaspi_delivery_async.bulk.journal.tables import environments, orders, owners
-from kaspi_delivery_async.bulk.order import UNFINISHED, OrderState
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -212,11 +211,6 @@ def in_flight(run_id: str, *, now: float) -> Executable:
         .select_from(orders.join(owners, owners.c.owner == _row.owner))
         .where(_row.run_id == run_id, _row.state == OrderState.SENT, owners.c.alive_until > now)
     )
-
-
-def database_time() -> Executable:
-    """Read PostgreSQL's clock: Unix seconds."""
-    return select(cast(extract("epoch", func.clock_timestamp()), Float(53)))
 
 
 def unfinished(*, after: str, limit: int) -> Executable:

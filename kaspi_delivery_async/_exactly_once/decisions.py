@@ -1,16 +1,13 @@
-"""What to do about an order, before and after it is sent: pure decisions over what the journal holds."""
+"""What follows for an order from the response to it, or from the error of its call: pure decisions."""
 
 from __future__ import annotations
 
-from enum import Enum, auto
 from http import HTTPStatus
 from typing import TYPE_CHECKING, NamedTuple
 
-import attrs
-
+from kaspi_delivery_async._exactly_once.states import OrderState
 from kaspi_delivery_async._wire.idempotency_keys import RESEND_WINDOW
 from kaspi_delivery_async._wire.text import storable
-from kaspi_delivery_async.bulk.order import UNFINISHED, OrderState
 from kaspi_delivery_async.errors import (
     ApiError,
     AuthenticationError,
@@ -26,12 +23,11 @@ from kaspi_delivery_async.errors import (
 )
 
 if TYPE_CHECKING:
-    from kaspi_delivery_async.bulk.order import Order
     from kaspi_delivery_async.models import DeliveryCreated
     from kaspi_delivery_async.response import Response
 
 CLOCK_TOLERANCE = 300.0
-"""Seconds by which the clocks of machines that share a journal may differ."""
+"""Seconds by which the clocks of machines that share a journal or an outbox may differ."""
 
 WRONG_ADDRESS = frozenset({HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.UNSUPPORTED_MEDIA_TYPE})
 """Statuses of a server that is not the API, as a 404 is: every other order would get them, too."""
@@ -46,69 +42,6 @@ NOT_FINAL = frozenset({
 """Statuses of the 4xx that refuse this request, and not the order."""
 
 
-class Step(Enum):
-    """What is done about an order of the input."""
-
-    SEND = auto()
-    """It is sent; the journal says so already."""
-    WAIT = auto()
-    """Another run is sending it just now."""
-    KNOWN = auto()
-    """The journal holds its result; nothing is sent."""
-    DOUBT = auto()
-    """It may have arrived, and its key is too old."""
-    OTHER_KEY = auto()
-    """It may have arrived under another API key, whose account may not share idempotency keys with this one."""
-    DUPLICATE = auto()
-    """An earlier line of the same input names the same order."""
-    CHANGED = auto()
-    """The journal holds the order with another payload."""
-
-
-@attrs.frozen(kw_only=True)
-class Known:
-    """An order as the journal holds it when a run meets it again."""
-
-    state: OrderState = attrs.field(converter=OrderState)
-    fingerprint: str
-    run_id: str
-    """The passage through an input that met it last."""
-    place: str
-    """Where in the input."""
-    leased: bool
-    """Whether a run that is alive is sending it."""
-    sent_at: float | None
-    """When it may first have left: Unix seconds."""
-    account: str | None
-    """Digest of the API key that it may first have left under; None if that is not known."""
-    delivery_id: str | None
-    tracking_url: str | None
-    error: str | None
-
-
-def next_step(order: Order, known: Known | None, *, run_id: str, account: str | None, now: float) -> Step:
-    """Decide what to do about an order that the passage ``run_id`` through an input meets at ``now``, in Unix seconds.
-
-    Lines that repeat an order of the same passage wait until it has ended, so that they are reported with its result.
-    """
-    if known is None:
-        return Step.SEND
-    is_unfinished = known.state in UNFINISHED
-    if known.run_id == run_id and known.place != order.place:
-        return Step.WAIT if is_unfinished and known.leased else Step.DUPLICATE
-    if known.fingerprint != order.fingerprint:
-        return Step.CHANGED
-    if not is_unfinished:
-        return Step.KNOWN
-    if known.leased:
-        return Step.WAIT
-    if not is_young(known.sent_at, now=now):
-        return Step.DOUBT
-    if known.sent_at is not None and None not in {account, known.account} and account != known.account:
-        return Step.OTHER_KEY
-    return Step.SEND
-
-
 def is_young(sent_at: float | None, *, now: float) -> bool:
     """Whether the key of an order that may have left at ``sent_at`` can still be trusted (Source: AU).
 
@@ -118,11 +51,13 @@ def is_young(sent_at: float | None, *, now: float) -> bool:
 
 
 class OrderUpdate(NamedTuple):
-    """What the journal is to hold of an order after a call, and how the run goes on."""
+    """What is to be kept of an order after a call, and how the run or the relay goes on."""
 
     state: OrderState
     delivery_id: str | None = None
     tracking_url: str | None = None
+    status: str | None = None
+    """The delivery's, as the response gave it."""
     replayed: bool = False
     error: str | None = None
     error_type: str | None = None
@@ -141,6 +76,7 @@ def update_after_response(response: Response[DeliveryCreated]) -> OrderUpdate:
         state=OrderState.CREATED,
         delivery_id=storable(created.delivery_id),
         tracking_url=created.tracking_url and storable(created.tracking_url),
+        status=storable(created.status),
         replayed=response.replayed,
     )
 

@@ -1,4 +1,4 @@
-"""A run's lease on the orders that it has claimed, and the clocks by which a journal counts."""
+"""The lease of a run or a relay on the orders that it has claimed, and the clocks by which it counts."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import asyncio
 import logging
 import time
 import uuid
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
+from kaspi_delivery_async._database.database import database_time
 from kaspi_delivery_async._wire.idempotency_keys import KeyAge, Moment
-from kaspi_delivery_async.bulk.journal import statements
 from kaspi_delivery_async.errors import StorageError
 
 if TYPE_CHECKING:
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 _logger = logging.getLogger(__name__)
 
 
-class JournalClock:
-    """Times in a journal are the database's on PostgreSQL, so that the clocks of several machines do not matter.
+class SharedClock:
+    """Times in a journal or an outbox are the database's on PostgreSQL, so that the machines' clocks do not matter.
 
     On SQLite they are this machine's. A clock of the caller's own replaces both.
     """
@@ -43,9 +43,9 @@ class JournalClock:
         return Moment(self.wall(), time.monotonic())
 
     def common(self, connection: Connection) -> float:
-        """Return the time that all runs on the journal agree on."""
+        """Return the time that all users of the database agree on."""
         if self._asks_database:
-            now: float = connection.scalar(statements.database_time())
+            now: float = connection.scalar(database_time())
             return now
         return self.wall()
 
@@ -56,22 +56,35 @@ class JournalClock:
         return self._began + self._passed.at(self.moment())
 
 
-class Lease:
-    """One run's lease: what it has claimed is its own for as long as it renews it."""
+class LeaseTable(Protocol):
+    """Where leases are written down."""
 
-    def __init__(self, database: Database, clock: JournalClock, *, seconds: float) -> None:
+    def keep(self, connection: Connection, owner: str, *, until: float) -> None:
+        """Write down until when an owner's lease holds."""
+        ...
+
+    def end(self, connection: Connection, owner: str, *, now: float) -> None:
+        """Delete an owner's lease, and those that have expired."""
+        ...
+
+
+class Lease:
+    """One owner's lease: what it has claimed is its own for as long as it renews it."""
+
+    def __init__(self, database: Database, clock: SharedClock, table: LeaseTable, *, seconds: float) -> None:
         """Name an owner; nothing is written yet."""
         self._database = database
+        self._table = table
         self._clock = clock
         self._seconds = seconds
         self._renewed = KeyAge(clock.moment())
         self._heartbeat: asyncio.Task[None] | None = None
         self.owner: str = uuid.uuid4().hex
         self.number: int = 0
-        """Counts up when it had run out before it was renewed: what was claimed before may be another run's."""
+        """Counts up when it had run out before it was renewed: what was claimed before may be another owner's."""
 
     def is_held(self, number: int, now: Moment) -> bool:
-        """Whether what was claimed under the lease of this number is certainly still this run's."""
+        """Whether what was claimed under the lease of this number is certainly still this owner's."""
         return number == self.number and self._renewed.at(now) < self._seconds
 
     def is_due(self, now: Moment) -> bool:
@@ -81,7 +94,7 @@ class Lease:
     def renew(self, connection: Connection) -> None:
         """Write it down; call `renewed` when that is committed."""
         until = self._clock.common(connection) + self._seconds
-        connection.execute(statements.keep_alive(self.owner, until=until, is_postgresql=self._database.is_postgresql))
+        self._table.keep(connection, self.owner, until=until)
 
     def renewed(self, since: Moment) -> None:
         """Take note that it was renewed after ``since``."""
@@ -105,10 +118,10 @@ class Lease:
         try:
             await self._database.write(self._retire)
         except StorageError as error:
-            _logger.warning("the journal's lease could not be given back, it ends in %g s: %s", self._seconds, error)
+            _logger.warning("the lease could not be given back, it ends in %g s: %s", self._seconds, error)
 
     def _retire(self, connection: Connection) -> None:
-        connection.execute(statements.retire(self.owner, now=self._clock.common(connection)))
+        self._table.end(connection, self.owner, now=self._clock.common(connection))
 
     async def _stay_alive(self) -> None:
         while True:
@@ -117,7 +130,7 @@ class Lease:
             try:
                 await self._database.write(self.renew)
             except StorageError as error:
-                # Another run may send the same orders then: under the same keys, so that nothing is done twice.
-                _logger.warning("the journal's lease could not be renewed, trying again: %s", error)
+                # Another owner may send the same orders then: under the same keys, so that nothing is done twice.
+                _logger.warning("the lease could not be renewed, trying again: %s", error)
             else:
                 self.renewed(now)
