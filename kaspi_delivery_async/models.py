@@ -31,10 +31,10 @@ from kaspi_delivery_async._generated.models import (
 )
 from kaspi_delivery_async._generated.operations import ALL
 from kaspi_delivery_async._wire.body import load_json
-from kaspi_delivery_async._wire.converter import structure, structure_closed, unstructure
+from kaspi_delivery_async._wire.conversion.converter import structure, structure_closed, unstructure
+from kaspi_delivery_async._wire.conversion.thorough import ConversionError
 from kaspi_delivery_async._wire.order_ids import canonical_order_id
 from kaspi_delivery_async._wire.order_rules import order_problems
-from kaspi_delivery_async._wire.thorough import ConversionError
 from kaspi_delivery_async.errors import InvalidRequestError
 
 __all__ = [

@@ -14,12 +14,12 @@ import attrs
 
 from kaspi_delivery_async._generated import operations as described
 from kaspi_delivery_async._operation_spec import OperationSpec
-from kaspi_delivery_async._wire.converter import unstructure
+from kaspi_delivery_async._wire.conversion.converter import unstructure
+from kaspi_delivery_async._wire.conversion.thorough import ConversionError
 from kaspi_delivery_async._wire.headers import is_visible_ascii
 from kaspi_delivery_async._wire.idempotency_keys import cancel_key, checked_key, create_key
 from kaspi_delivery_async._wire.response_parser import read_response
 from kaspi_delivery_async._wire.text import plain
-from kaspi_delivery_async._wire.thorough import ConversionError
 from kaspi_delivery_async.errors import (
     CancelNotAllowedError,
     ConflictError,

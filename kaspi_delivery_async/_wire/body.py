@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from kaspi_delivery_async._wire.conversion.thorough import ConversionError
 from kaspi_delivery_async._wire.headers import header
-from kaspi_delivery_async._wire.thorough import ConversionError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

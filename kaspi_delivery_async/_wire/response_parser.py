@@ -7,10 +7,10 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from kaspi_delivery_async._wire.body import load_body, unpack
-from kaspi_delivery_async._wire.converter import structure_tolerantly
+from kaspi_delivery_async._wire.conversion.converter import structure_tolerantly
+from kaspi_delivery_async._wire.conversion.thorough import ConversionError
 from kaspi_delivery_async._wire.headers import believed_pause, is_replay
 from kaspi_delivery_async._wire.order_ids import canonical_order_id
-from kaspi_delivery_async._wire.thorough import ConversionError
 from kaspi_delivery_async.errors import (
     ApiError,
     AuthenticationError,

@@ -157,7 +157,7 @@ class DaskExecutor:
         except asyncio.CancelledError:
             await self._stop(worker, job, lost)
             raise
-        except Exception as error:  # noqa: BLE001 - what a lost connection raises differs by Dask's version
+        except Exception as error:  # what a lost connection raises differs by Dask's version
             outcome = error
         finally:
             call.cancel()
@@ -236,7 +236,7 @@ async def _run(job: Job, chunk: Chunk, *, dask_worker: Any) -> _Ended:
 
     try:
         return _Ended(await asyncio.create_task(run_chunk(job, chunk, on_pause=relay), name=job.run_id), None)
-    except Exception as error:  # noqa: BLE001 - it is raised where the run was started
+    except Exception as error:  # it is raised where the run was started
         return _Ended([], error)
 
 
@@ -256,7 +256,7 @@ def _transportable(chunk: Chunk) -> Chunk:
 def _transportable_line(line: Line) -> Line:
     try:
         pickle.dumps(line)
-    except Exception as error:  # noqa: BLE001 - it is the order's own
+    except Exception as error:  # it is the order's own
         problem = f"the order cannot be sent to a worker: its data is not plain ({type(error).__name__} in pickling)"
         return Line(place=line.place, order=InvalidRequestError(line.place, problem))
     return line

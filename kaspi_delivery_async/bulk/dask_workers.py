@@ -135,7 +135,7 @@ class Workers:
             try:
                 async with asyncio.timeout(LOOK_TIMEOUT):
                     found = (await self._client.scheduler.identity())["workers"]
-            except Exception as error:  # noqa: BLE001 - what a lost connection raises differs by Dask's version
+            except Exception as error:  # what a lost connection raises differs by Dask's version
                 self._miss_scheduler(error)
             else:
                 self._responded_at = asyncio.get_running_loop().time()
@@ -176,7 +176,7 @@ class Workers:
             async with asyncio.timeout(EXAMINATION_TIMEOUT):
                 found = await self._client.run(examine, __version__, workers=[worker.address], on_error="return")
             problem = found[worker.address]
-        except Exception as error:  # noqa: BLE001 - what a lost connection raises differs by Dask's version
+        except Exception as error:  # what a lost connection raises differs by Dask's version
             problem = error
         worker.examination = None
         if problem is None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from kaspi_delivery_async.errors import InvalidRequestError
 from kaspi_delivery_async.models import DeliveryRequest, checked_order, from_json
-from kaspi_delivery_async.order_files.cells import order_id_problem
+from kaspi_delivery_async.order_files.fields.cells import order_id_problem
 from kaspi_delivery_async.order_files.lines import Line
 from kaspi_delivery_async.order_files.tables.rows import place
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
     from pathlib import Path
 
-    from kaspi_delivery_async.order_files.mapping.model import FileFormat
+    from kaspi_delivery_async.order_files.mapping.definition.model import FileFormat
     from kaspi_delivery_async.order_files.tables.rows import Table
     from kaspi_delivery_async.order_files.tables.search import Missing
 

@@ -8,8 +8,8 @@ import attrs
 
 from kaspi_delivery_async.errors import InvalidRequestError
 from kaspi_delivery_async.models import DeliveryRequest, checked_order, from_dict
-from kaspi_delivery_async.order_files.cells import cell_problem, cell_value, cleaned
-from kaspi_delivery_async.order_files.columns import ORDER_ID, ColumnNames, field_of, match_columns, put
+from kaspi_delivery_async.order_files.fields.cells import cell_problem, cell_value, cleaned
+from kaspi_delivery_async.order_files.fields.columns import ORDER_ID, ColumnNames, field_of, match_columns, put
 from kaspi_delivery_async.order_files.lines import Line
 from kaspi_delivery_async.order_files.lost_letters import LostLetters
 from kaspi_delivery_async.order_files.tables.rows import place
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from kaspi_delivery_async.order_files.columns import Column
+    from kaspi_delivery_async.order_files.fields.columns import Column
     from kaspi_delivery_async.order_files.tables.heading import Heading
     from kaspi_delivery_async.order_files.tables.rows import Row, Table
 

@@ -12,15 +12,15 @@ import attrs
 
 from kaspi_delivery_async.errors import ConfigurationError
 from kaspi_delivery_async.order_files.background import read_in_background
-from kaspi_delivery_async.order_files.columns import ColumnNames
 from kaspi_delivery_async.order_files.encodings import checked_encoding
+from kaspi_delivery_async.order_files.fields.columns import ColumnNames
 from kaspi_delivery_async.order_files.jsonl_rows import read_json_lines
 from kaspi_delivery_async.order_files.lines import Line
 from kaspi_delivery_async.order_files.look_alikes import refuse_look_alikes
+from kaspi_delivery_async.order_files.mapping.definition.loading import load_mapping
+from kaspi_delivery_async.order_files.mapping.definition.model import FileFormat
 from kaspi_delivery_async.order_files.mapping.left_out import LeftOut, LeftOutOrders
-from kaspi_delivery_async.order_files.mapping.loading import load_mapping
 from kaspi_delivery_async.order_files.mapping.mapped_rows import MappedRows
-from kaspi_delivery_async.order_files.mapping.model import FileFormat
 from kaspi_delivery_async.order_files.opening import begins_as_workbook, opened_table
 from kaspi_delivery_async.order_files.plain_rows import PlainRows
 from kaspi_delivery_async.order_files.tables.csv_table import DELIMITERS

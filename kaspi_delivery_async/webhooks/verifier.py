@@ -11,8 +11,8 @@ from typing import Any, NoReturn
 
 import orjson
 
-from kaspi_delivery_async._wire.converter import structure_tolerantly
-from kaspi_delivery_async._wire.thorough import ConversionError
+from kaspi_delivery_async._wire.conversion.converter import structure_tolerantly
+from kaspi_delivery_async._wire.conversion.thorough import ConversionError
 from kaspi_delivery_async.errors import ConfigurationError, WebhookVerificationError
 from kaspi_delivery_async.models import DeliveryWebhook
 

@@ -6,7 +6,7 @@ import pytest
 
 from kaspi_delivery_async.bulk import Erasure, Journal
 from kaspi_delivery_async.bulk.order import prepare
-from kaspi_delivery_async.cli.bulk.text import ERASURES
+from kaspi_delivery_async.cli.bulk.output.text import ERASURES
 from kaspi_delivery_async.order_files.lines import Line
 from tests.support.bulk_runs import orders
 from tests.support.cli_runner import Run

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from kaspi_delivery_async.cli.bulk import report_page, results_sheet, rows
+from kaspi_delivery_async.cli.bulk import report_page
+from kaspi_delivery_async.cli.bulk.output import results_sheet, rows
 from kaspi_delivery_async.order_files.tables.workbook_table import opened_workbook
 from kaspi_delivery_async.sandbox import Sandbox
 from tests.support.cli_runner import Run

@@ -29,7 +29,7 @@ async def create(sandbox: Sandbox, folder: Path) -> int:
 async def test_a_run_that_is_interrupted_before_its_output_is_read_reports_on_stderr(
     sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("kaspi_delivery_async.cli.bulk.report.PATIENCE", 0.01)
+    monkeypatch.setattr("kaspi_delivery_async.cli.bulk.output.report.PATIENCE", 0.01)
     sandbox.faults.add("create:latency:seconds=0.1")
     reading, writing = full_pipe()
     with io.TextIOWrapper(io.BufferedWriter(io.FileIO(writing, "wb"))) as output:

@@ -6,7 +6,7 @@ import pytest
 
 from kaspi_delivery_async.bulk import OrderState, Result
 from kaspi_delivery_async.bulk.dask import WorkersChanged
-from kaspi_delivery_async.cli.bulk.report import Report
+from kaspi_delivery_async.cli.bulk.output.report import Report
 from kaspi_delivery_async.cli.signals import StopEvent
 
 BEGIN = WorkersChanged(in_flight={"tls://a:1": 0}, joined=("tls://a:1",))

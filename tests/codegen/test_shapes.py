@@ -20,7 +20,7 @@ from codegen.description.load import load
 from codegen.documents import CodegenError
 from codegen.rendering.models import render
 from kaspi_delivery_async._open_enum import OpenEnum
-from kaspi_delivery_async._wire.annotations import elements_of, is_union
+from kaspi_delivery_async._wire.conversion.annotations import elements_of, is_union
 from kaspi_delivery_async.errors import InvalidRequestError
 from kaspi_delivery_async.models import from_dict, from_json, to_dict, to_json
 from tests.codegen.shapes import models

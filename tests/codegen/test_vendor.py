@@ -12,7 +12,7 @@ import yaml
 from codegen import settings
 from codegen.comparison.compare import compare
 from codegen.description.load import load, load_whole
-from kaspi_delivery_async._wire.converter import structure, unstructure
+from kaspi_delivery_async._wire.conversion.converter import structure, unstructure
 from tests.support.documented_order import DOCUMENTED_ORDER
 
 README = settings.ROOT / "openapi" / "README.md"

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from kaspi_delivery_async import ConfigurationError, DeliveryRequest, InvalidRequestError
 from kaspi_delivery_async.bulk import Line, read_orders
 from kaspi_delivery_async.models import from_dict, to_dict, to_json
-from kaspi_delivery_async.order_files.cells import cleaned
+from kaspi_delivery_async.order_files.fields.cells import cleaned
 from kaspi_delivery_async.order_files.lines import as_lines
 from kaspi_delivery_async.order_files.text_lines import LONGEST_LINE
 from tests.support.order_files import HEADER, ROW, write_orders, write_rows

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from kaspi_delivery_async.order_files.columns import COLUMNS
+from kaspi_delivery_async.order_files.fields.columns import COLUMNS
 from tests.support.documented_order import DOCUMENTED_ORDER
 
 HEADER = tuple(column.path for column in COLUMNS)

@@ -18,7 +18,7 @@ from kaspi_delivery_async.errors import ConfigurationError
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
-    from kaspi_delivery_async.cli.bulk.rows import Rows
+    from kaspi_delivery_async.cli.bulk.output.rows import Rows
 
 app: typer.Typer = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 
@@ -217,7 +217,7 @@ def export(
     """Write a CSV row, or with --json a line of JSON, for each order of a journal."""
     from kaspi_delivery_async.cli.background_writer import OutputError
     from kaspi_delivery_async.cli.bulk import runs
-    from kaspi_delivery_async.cli.bulk.rows import Rows
+    from kaspi_delivery_async.cli.bulk.output.rows import Rows
     from kaspi_delivery_async.cli.streams import stdout
 
     target_file = _opened(target, spared=[journal], as_json=as_json, for_excel=for_excel)
@@ -253,7 +253,7 @@ def report(
 def _opened(
     path: Path | None, *, spared: Iterable[str | Path], as_json: bool = False, for_excel: bool = False
 ) -> "AbstractContextManager[Rows | None]":
-    from kaspi_delivery_async.cli.bulk.rows import opened
+    from kaspi_delivery_async.cli.bulk.output.rows import opened
 
     return nullcontext() if path is None else opened(path, spared=spared, as_json=as_json, for_excel=for_excel)
 

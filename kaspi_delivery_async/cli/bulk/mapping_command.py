@@ -13,7 +13,7 @@ from kaspi_delivery_async.errors import ConfigurationError, InvalidRequestError
 from kaspi_delivery_async.models import DeliveryRequest
 from kaspi_delivery_async.order_files import read_orders
 from kaspi_delivery_async.order_files.encodings import checked_encoding
-from kaspi_delivery_async.order_files.mapping.model import FileFormat
+from kaspi_delivery_async.order_files.mapping.definition.model import FileFormat
 from kaspi_delivery_async.order_files.mapping.proposal import ProposedRows
 from kaspi_delivery_async.order_files.opening import opened_table
 

@@ -9,9 +9,9 @@ from rich.text import Text
 from kaspi_delivery_async._database.location import parse_location
 from kaspi_delivery_async.bulk import Erasure, Journal, OrderFile, create_deliveries
 from kaspi_delivery_async.cli import output
-from kaspi_delivery_async.cli.bulk.report import Report
-from kaspi_delivery_async.cli.bulk.rows import Rows
-from kaspi_delivery_async.cli.bulk.text import (
+from kaspi_delivery_async.cli.bulk.output.report import Report
+from kaspi_delivery_async.cli.bulk.output.rows import Rows
+from kaspi_delivery_async.cli.bulk.output.text import (
     ERASED_IN_FILE,
     ERASED_IN_POSTGRESQL,
     ERASURES,

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from kaspi_delivery_async.errors import InvalidRequestError
 from kaspi_delivery_async.models import DeliveryRequest, checked_order, from_dict
-from kaspi_delivery_async.order_files.cells import cell_problem
-from kaspi_delivery_async.order_files.columns import COLUMNS, ORDER_ID, Column, put
-from kaspi_delivery_async.order_files.mapping.numbers import NotANumber, number, whole
+from kaspi_delivery_async.order_files.fields.cells import cell_problem
+from kaspi_delivery_async.order_files.fields.columns import COLUMNS, ORDER_ID, Column, put
+from kaspi_delivery_async.order_files.fields.phones import normal_phone
+from kaspi_delivery_async.order_files.mapping.definition.numbers import NotANumber, number, whole
 from kaspi_delivery_async.order_files.mapping.records import matched
-from kaspi_delivery_async.order_files.phones import normal_phone
 from kaspi_delivery_async.order_files.tables.heading import spelling
 
 if TYPE_CHECKING:

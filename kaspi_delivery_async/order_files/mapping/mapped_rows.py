@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from kaspi_delivery_async._wire.order_ids import canonical_order_id
 from kaspi_delivery_async._wire.text import storable
 from kaspi_delivery_async.errors import InvalidRequestError
-from kaspi_delivery_async.order_files.cells import order_id_problem
-from kaspi_delivery_async.order_files.columns import ORDER_ID
+from kaspi_delivery_async.order_files.fields.cells import order_id_problem
+from kaspi_delivery_async.order_files.fields.columns import ORDER_ID
 from kaspi_delivery_async.order_files.lines import Line
 from kaspi_delivery_async.order_files.lost_letters import LostLetters
 from kaspi_delivery_async.order_files.mapping.combining import combined
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from kaspi_delivery_async.order_files.mapping.definition.model import Mapping
     from kaspi_delivery_async.order_files.mapping.left_out import LeftOutOrders
-    from kaspi_delivery_async.order_files.mapping.model import Mapping
     from kaspi_delivery_async.order_files.tables.rows import Table
     from kaspi_delivery_async.order_files.tables.search import Missing
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, cast
 import attrs
 
 from kaspi_delivery_async.errors import InvalidRequestError
-from kaspi_delivery_async.order_files.columns import COLUMNS
-from kaspi_delivery_async.order_files.mapping.loading import PRESETS, preset_tables
-from kaspi_delivery_async.order_files.mapping.numbers import WEIGHT
+from kaspi_delivery_async.order_files.fields.columns import COLUMNS
+from kaspi_delivery_async.order_files.mapping.definition.loading import PRESETS, preset_tables
+from kaspi_delivery_async.order_files.mapping.definition.numbers import WEIGHT
 from kaspi_delivery_async.order_files.tables.heading import spelling
 
 if TYPE_CHECKING:

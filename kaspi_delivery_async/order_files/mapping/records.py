@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import attrs
 
 from kaspi_delivery_async.errors import InvalidRequestError
-from kaspi_delivery_async.order_files.cells import cleaned
-from kaspi_delivery_async.order_files.columns import COLUMNS, ORDER_ID
+from kaspi_delivery_async.order_files.fields.cells import cleaned
+from kaspi_delivery_async.order_files.fields.columns import COLUMNS, ORDER_ID
 from kaspi_delivery_async.order_files.tables.heading import spelling
 from kaspi_delivery_async.order_files.tables.rows import place
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from kaspi_delivery_async.order_files.mapping.model import Mapping, Rule, Source
+    from kaspi_delivery_async.order_files.mapping.definition.model import Mapping, Rule, Source
     from kaspi_delivery_async.order_files.tables.heading import Heading
     from kaspi_delivery_async.order_files.tables.rows import Row, Table
     from kaspi_delivery_async.order_files.tables.search import Missing

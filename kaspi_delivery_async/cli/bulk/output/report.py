@@ -11,10 +11,10 @@ import typer
 from kaspi_delivery_async.bulk import OrderFile, OrderState, Paused, Result
 from kaspi_delivery_async.cli import output
 from kaspi_delivery_async.cli.background_writer import CAPACITY, OutputError
-from kaspi_delivery_async.cli.bulk.progress_bar import ProgressBar
-from kaspi_delivery_async.cli.bulk.rows import Rows
-from kaspi_delivery_async.cli.bulk.tally import Tally
-from kaspi_delivery_async.cli.bulk.text import result_values
+from kaspi_delivery_async.cli.bulk.output.progress_bar import ProgressBar
+from kaspi_delivery_async.cli.bulk.output.rows import Rows
+from kaspi_delivery_async.cli.bulk.output.tally import Tally
+from kaspi_delivery_async.cli.bulk.output.text import result_values
 from kaspi_delivery_async.cli.exit_codes import ExitCode
 from kaspi_delivery_async.cli.signals import StopEvent
 from kaspi_delivery_async.cli.streams import PATIENCE, say, say_failure, stdout

@@ -6,7 +6,7 @@ import attrs
 from rich.text import Text
 
 from kaspi_delivery_async.bulk import OrderState, Result
-from kaspi_delivery_async.cli.bulk.text import states_text
+from kaspi_delivery_async.cli.bulk.output.text import states_text
 from kaspi_delivery_async.cli.exit_codes import ExitCode
 from kaspi_delivery_async.cli.output import printable
 

@@ -24,10 +24,10 @@ from kaspi_delivery_async import (
     models,
     operations,
 )
-from kaspi_delivery_async._wire import converter, thorough
 from kaspi_delivery_async._wire.body import LARGEST_BODY
-from kaspi_delivery_async._wire.converter import structure_tolerantly
-from kaspi_delivery_async._wire.thorough import LONGEST_LIST, ConversionError
+from kaspi_delivery_async._wire.conversion import converter, thorough
+from kaspi_delivery_async._wire.conversion.converter import structure_tolerantly
+from kaspi_delivery_async._wire.conversion.thorough import LONGEST_LIST, ConversionError
 from kaspi_delivery_async.models import from_dict, from_json, to_dict, to_json
 from tests.support.orders import changed, order
 

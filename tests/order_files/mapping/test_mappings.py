@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from kaspi_delivery_async import ConfigurationError, DeliveryRequest, InvalidRequestError, StorageError
 from kaspi_delivery_async.order_files import Line, OrderFile, read_orders
-from kaspi_delivery_async.order_files.mapping import numbers
+from kaspi_delivery_async.order_files.mapping.definition import numbers
 from tests.order_files.shops import PICKUP
 from tests.support.workbooks import sheet_xml, write_workbook
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, cast
 
-from kaspi_delivery_async.order_files.mapping.model import Rule, Source
+from kaspi_delivery_async.order_files.mapping.definition.model import Rule, Source
 from kaspi_delivery_async.order_files.tables.heading import spelling
 
 if TYPE_CHECKING:

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from kaspi_delivery_async._wire.text import storable
 from kaspi_delivery_async.errors import ConfigurationError
-from kaspi_delivery_async.order_files.mapping.model import Mapping
-from kaspi_delivery_async.order_files.mapping.toml_lines import key_lines
-from kaspi_delivery_async.order_files.mapping.validation import checked_tables, mapping_of
-from kaspi_delivery_async.order_files.mapping.values import MappingProblem, Values
+from kaspi_delivery_async.order_files.mapping.definition.model import Mapping
+from kaspi_delivery_async.order_files.mapping.definition.toml_lines import key_lines
+from kaspi_delivery_async.order_files.mapping.definition.validation import checked_tables, mapping_of
+from kaspi_delivery_async.order_files.mapping.definition.values import MappingProblem, Values
 from kaspi_delivery_async.order_files.tables.heading import spelling
 
 if TYPE_CHECKING:

@@ -6,10 +6,10 @@ import re
 from typing import TYPE_CHECKING, Any, cast
 
 from kaspi_delivery_async.errors import ConfigurationError
-from kaspi_delivery_async.order_files.cells import cell_problem, cell_value
-from kaspi_delivery_async.order_files.columns import COLUMNS, field
 from kaspi_delivery_async.order_files.encodings import checked_encoding
-from kaspi_delivery_async.order_files.mapping.model import (
+from kaspi_delivery_async.order_files.fields.cells import cell_problem, cell_value
+from kaspi_delivery_async.order_files.fields.columns import COLUMNS, field
+from kaspi_delivery_async.order_files.mapping.definition.model import (
     ROUNDINGS,
     UNITS,
     FileFormat,
@@ -17,8 +17,8 @@ from kaspi_delivery_async.order_files.mapping.model import (
     Mapping,
     Rule,
 )
-from kaspi_delivery_async.order_files.mapping.numbers import WEIGHT
-from kaspi_delivery_async.order_files.mapping.values import (
+from kaspi_delivery_async.order_files.mapping.definition.numbers import WEIGHT
+from kaspi_delivery_async.order_files.mapping.definition.values import (
     MappingProblem,
     Values,
     flag_of,
@@ -34,7 +34,7 @@ from kaspi_delivery_async.order_files.tables.csv_table import DELIMITERS
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from kaspi_delivery_async.order_files.columns import Column
+    from kaspi_delivery_async.order_files.fields.columns import Column
 
 _TABLES = {
     "preset", "file", "columns", "constants", "defaults", "units", "rounding", "skip", "keep", "group", "phones", "ids"

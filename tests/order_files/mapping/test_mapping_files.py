@@ -6,7 +6,7 @@ import pytest
 
 from kaspi_delivery_async import ConfigurationError
 from kaspi_delivery_async.order_files import read_orders
-from kaspi_delivery_async.order_files.mapping.loading import PRESETS, load_mapping
+from kaspi_delivery_async.order_files.mapping.definition.loading import PRESETS, load_mapping
 
 GOOD = """
 [columns]

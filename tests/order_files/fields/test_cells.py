@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from kaspi_delivery_async import DeliveryRequest, InvalidRequestError
 from kaspi_delivery_async.bulk import read_orders
 from kaspi_delivery_async.models import to_dict, to_json
-from kaspi_delivery_async.order_files.cells import cell_problem, cell_value
-from kaspi_delivery_async.order_files.columns import COLUMNS
+from kaspi_delivery_async.order_files.fields.cells import cell_problem, cell_value
+from kaspi_delivery_async.order_files.fields.columns import COLUMNS
 from tests.support.order_files import ROW, write_rows
 from tests.support.orders import order
 

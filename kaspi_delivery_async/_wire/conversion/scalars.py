@@ -12,8 +12,8 @@ from functools import partial
 from types import NoneType
 from typing import TYPE_CHECKING, Any, get_args
 
-from kaspi_delivery_async._wire.annotations import is_literal
-from kaspi_delivery_async._wire.thorough import WrongTypeError
+from kaspi_delivery_async._wire.conversion.annotations import is_literal
+from kaspi_delivery_async._wire.conversion.thorough import WrongTypeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

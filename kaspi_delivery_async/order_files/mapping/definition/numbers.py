@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 
-from kaspi_delivery_async.order_files.mapping.model import ROUNDINGS, UNITS
+from kaspi_delivery_async.order_files.mapping.definition.model import ROUNDINGS, UNITS
 
 _BLANKS = " \N{NO-BREAK SPACE}\N{NARROW NO-BREAK SPACE}\N{THIN SPACE}"
 _NUMBER = re.compile(

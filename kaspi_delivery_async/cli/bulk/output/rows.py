@@ -11,7 +11,7 @@ import orjson
 
 from kaspi_delivery_async._database.location import parse_location
 from kaspi_delivery_async.cli.background_writer import CAPACITY, BackgroundText
-from kaspi_delivery_async.cli.bulk.results_sheet import write_sheet, writer
+from kaspi_delivery_async.cli.bulk.output.results_sheet import write_sheet, writer
 from kaspi_delivery_async.errors import ConfigurationError, StorageError
 
 Row = Mapping[str, object]

@@ -53,7 +53,11 @@ def without_none(annotation: Any) -> Any:
     """Return the annotation without its None."""
     if not is_union(annotation):
         return annotation
-    return Union[tuple(argument for argument in get_args(annotation) if argument is not NoneType)]  # noqa: UP007
+    kept: list[Any] = [argument for argument in get_args(annotation) if argument is not NoneType]
+    union = kept[0]
+    for argument in kept[1:]:
+        union = union | argument
+    return union
 
 
 def elements_of(annotation: Any, count: int) -> list[Any] | None:

@@ -7,7 +7,7 @@ import pytest
 
 from kaspi_delivery_async import ConfigurationError, DeliveryRequest
 from kaspi_delivery_async.order_files import OrderFile, read_orders
-from kaspi_delivery_async.order_files.mapping.loading import load_mapping
+from kaspi_delivery_async.order_files.mapping.definition.loading import load_mapping
 from tests.order_files.shops import PICKUP
 from tests.support.workbooks import write_workbook
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast, get_args
 
 import attrs
 
-from kaspi_delivery_async._wire.annotations import (
+from kaspi_delivery_async._wire.conversion.annotations import (
     elements_of,
     fields_of,
     has_tags,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast, get_args
 
-from kaspi_delivery_async._wire.annotations import elements_of, is_map, is_tuple
-from kaspi_delivery_async._wire.thorough import LONGEST_LIST, WrongTypeError
+from kaspi_delivery_async._wire.conversion.annotations import elements_of, is_map, is_tuple
+from kaspi_delivery_async._wire.conversion.thorough import LONGEST_LIST, WrongTypeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,8 +8,15 @@ from types import NoneType
 from typing import TYPE_CHECKING, Any, cast, get_args
 
 from kaspi_delivery_async._open_enum import OpenEnum
-from kaspi_delivery_async._wire.annotations import fields_of, is_map, is_model, is_union, values_of, wire_name
-from kaspi_delivery_async._wire.thorough import WrongTypeError, likely_members
+from kaspi_delivery_async._wire.conversion.annotations import (
+    fields_of,
+    is_map,
+    is_model,
+    is_union,
+    values_of,
+    wire_name,
+)
+from kaspi_delivery_async._wire.conversion.thorough import WrongTypeError, likely_members
 
 if TYPE_CHECKING:
     from collections.abc import Callable

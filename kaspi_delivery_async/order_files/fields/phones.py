@@ -10,7 +10,7 @@ _MOST = 40
 def normal_phone(text: str, country: str) -> tuple[str, str | None]:
     """Return a phone in international form, such as ``+77010000001``, and what is wrong with it."""
     try:
-        import phonenumbers  # noqa: PLC0415 - only for those who name a country
+        import phonenumbers
     except ImportError:
         raise missing_extra("phones", needs="phonenumbers", purpose="a phone country in a mapping") from None
     try:

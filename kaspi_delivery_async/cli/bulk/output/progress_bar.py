@@ -6,7 +6,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from kaspi_delivery_async.bulk import OrderState
 from kaspi_delivery_async.cli import output
-from kaspi_delivery_async.cli.bulk.tally import Tally
+from kaspi_delivery_async.cli.bulk.output.tally import Tally
 
 
 class ProgressBar:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from kaspi_delivery_async._wire.text import INVISIBLE
 
 if TYPE_CHECKING:
-    from kaspi_delivery_async.order_files.columns import Column
+    from kaspi_delivery_async.order_files.fields.columns import Column
 
 _BLANKS = " \N{NO-BREAK SPACE}\N{NARROW NO-BREAK SPACE}"
 _NUMBER = re.compile(

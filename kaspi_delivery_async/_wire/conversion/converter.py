@@ -22,7 +22,7 @@ import attrs
 from cattrs import Converter
 
 from kaspi_delivery_async._open_enum import OpenEnum
-from kaspi_delivery_async._wire.annotations import (
+from kaspi_delivery_async._wire.conversion.annotations import (
     fields_of,
     is_model,
     is_optional,
@@ -30,12 +30,12 @@ from kaspi_delivery_async._wire.annotations import (
     wire_name,
     without_none,
 )
-from kaspi_delivery_async._wire.compiled import Field, compile_structure, compile_unstructure
-from kaspi_delivery_async._wire.containers import register_containers
-from kaspi_delivery_async._wire.scalars import register_scalars
+from kaspi_delivery_async._wire.conversion.compiled import Field, compile_structure, compile_unstructure
+from kaspi_delivery_async._wire.conversion.containers import register_containers
+from kaspi_delivery_async._wire.conversion.scalars import register_scalars
+from kaspi_delivery_async._wire.conversion.thorough import ConversionError, Reading, WrongTypeError, misfits
+from kaspi_delivery_async._wire.conversion.unions import register_unions
 from kaspi_delivery_async._wire.text import is_blank, plain
-from kaspi_delivery_async._wire.thorough import ConversionError, Reading, WrongTypeError, misfits
-from kaspi_delivery_async._wire.unions import register_unions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

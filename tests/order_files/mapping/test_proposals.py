@@ -8,11 +8,11 @@ import pytest
 
 from kaspi_delivery_async import DeliveryRequest, InvalidRequestError
 from kaspi_delivery_async.order_files import read_orders
-from kaspi_delivery_async.order_files.mapping.model import FileFormat
+from kaspi_delivery_async.order_files.mapping.definition.model import FileFormat
 from kaspi_delivery_async.order_files.mapping.proposal import ProposedRows
 from kaspi_delivery_async.order_files.opening import opened_table
+from tests.order_files.mapping.test_shops import fields
 from tests.order_files.shops import PICKUP, SHOPS, Shop
-from tests.order_files.test_shops import fields
 
 TEXTS = [shop for shop in SHOPS if not shop.name.endswith((".xlsx", "rounded.csv"))]
 

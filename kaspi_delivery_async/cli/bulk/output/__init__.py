@@ -1,0 +1,1 @@
+"""What the bulk commands show and write: progress, lines, results files and reports."""
