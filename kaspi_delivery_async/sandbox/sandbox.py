@@ -47,7 +47,7 @@ class Sandbox:
     faults: Faults
     """What goes wrong; ``sandbox.faults.add("create:commit-then-drop:0.05")``."""
     requests: Log[RecordedRequest]
-    """The newest requests to the Delivery API; ``requests.total`` counts all, ``requests.clear()`` forgets them."""
+    """The newest requests but those of the control API; ``requests.total`` counts all, ``requests.clear()`` forgets."""
     webhook_attempts: Log[WebhookAttempt]
     """The newest webhook attempts; ``webhook_attempts.total`` counts all."""
     api_key: str

@@ -24,7 +24,7 @@ def check_numbers(*, port: int, answer_limit: float, keep: int) -> None:
 def checked_key(key: str, name: str) -> str:
     """Return an API key that a client can send."""
     if not is_key(key):
-        raise ValueError(f"{name}: visible ASCII characters without blanks, as a header carries it, not {key!r}")
+        raise ValueError(f"{name}: visible ASCII characters without blanks, as a header carries it")
     return key
 
 

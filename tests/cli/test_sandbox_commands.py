@@ -212,6 +212,11 @@ async def test_webhooks_at_speed_0_are_accepted_by_a_receiver_with_a_clock_of_it
     assert (facts["now"], facts["keyLifeSeconds"]) == (1718093454.0, None)
 
 
+async def test_the_start_says_to_programs_how_long_keys_live() -> None:
+    async with started("sandbox", "serve", "--port", "0", "--json", "--speed", "600") as process:
+        assert orjson.loads(await first_line(process))["keyLifeSeconds"] == 144
+
+
 async def test_the_start_says_how_long_keys_live_and_when_it_is(capsys: pytest.CaptureFixture[str]) -> None:
     async with started(
         "sandbox", "serve", "--port", "0", "--speed", "600", "--start", "2026-01-01T00:00:00Z"

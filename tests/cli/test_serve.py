@@ -135,6 +135,11 @@ def test_the_start_says_how_long_keys_live(monkeypatch: pytest.MonkeyPatch, spee
     assert said in _serve_here(monkeypatch, read, "--speed", speed, "--start", "2026-01-01T00:00:00Z")[1]
 
 
+def test_it_listens_where_it_was_asked_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    code, url = _serve_here(monkeypatch, _base_url, "--json", "--host", "[::1]")
+    assert (code, url.startswith("http://[::1]:")) == (0, True)
+
+
 BODY = (b"x" * 999 + b"\n") * 900
 """Two of them fill what is kept for a slow reader."""
 
@@ -179,6 +184,7 @@ def test_it_ends_though_its_output_is_not_read(
     ("arguments", "named"),
     [
         (["--fault", "create:nonsense"], "'nonsense' is no kind of fault"),
+        (["--fault", "create:503:count=x"], "count: 'x' is no value for it; change --fault"),
         (["--webhook-url", "https://example.com/"], "this machine only"),
         (["--api-key", ""], "api_key: visible ASCII characters without blanks"),
         (["--state-file", "/nonexistent/state.sqlite"], "choose another --host, --port or --state-file"),
@@ -190,6 +196,19 @@ def test_settings_that_make_no_sense(arguments: list[str], named: str, capsys: p
     assert out == ""
     assert named in err
     assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"), [("KASPI_API_KEY", "in two"), ("KASPI_WEBHOOK_SECRET", "in\ttwo"), ("KASPI_API_KEY", "ключ")]
+)
+def test_a_variable_that_cannot_work_is_named_and_its_value_kept(
+    variable: str, value: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(variable, value)
+    assert main(["sandbox", "serve", "--port", "0"]) == 2
+    err = capsys.readouterr().err
+    assert err.endswith(f"; change {variable}\n")
+    assert value not in err
 
 
 def test_a_port_that_is_taken(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,8 +1,10 @@
 """The Delivery API over HTTP: responses to valid and to invalid requests."""
 
+import io
 import json
 from typing import Any
 
+import aiohttp
 import pytest
 
 from kaspi_delivery_async.sandbox import Clock, Sandbox
@@ -144,6 +146,22 @@ async def test_outside_both_apis_nothing_is_found() -> None:
     async with Sandbox() as sandbox, Caller(sandbox) as call:
         reply = await call("GET", "/../elsewhere")
     assert reply.status == 404
+
+
+async def test_requests_that_reach_no_operation_are_recorded() -> None:
+    """As where the base URL lacks its path, or a body is too large: the log shows what the client did."""
+    too_large = b" " * (1024 * 1024 + 1)
+    async with Sandbox() as sandbox, Caller(sandbox) as call, aiohttp.ClientSession() as session:
+        async with session.post(f"{sandbox.root_url}/v1/deliveries", data=b"lost") as response:
+            assert (response.status, (await response.json())["code"]) == (404, "not_found")
+        await call("POST", "/v1/deliveries", data=io.BytesIO(too_large), headers={"Idempotency-Key": "large"})
+        await call.control("GET", "/nothing")
+        await call.control("POST", "/reset", data=io.BytesIO(too_large))
+        assert [str(seen) for seen in sandbox.requests] == [
+            "POST /v1/deliveries 404",
+            "POST /delivery/v1/deliveries 413 key=large",
+        ]
+        assert (sandbox.requests[0].body, sandbox.requests[1].body) == (b"lost", b"")
 
 
 def without(path: str) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from collections import Counter
 import aiohttp
 import pytest
 
-from kaspi_delivery_async.sandbox import Clock, Sandbox, ThreadedSandbox
+from kaspi_delivery_async.sandbox import Clock, Fault, Journey, Sandbox, ThreadedSandbox
 from kaspi_delivery_async.sandbox.state.logs import Log
 from tests.support.described_api import Caller, Received, Receiver, order
 
@@ -70,6 +70,33 @@ async def test_a_wait_is_for_its_own_delivery_whatever_the_load_of_others() -> N
     assert waited < 2
 
 
+@pytest.mark.looptime
+@pytest.mark.parametrize("action", ["advance", "cancel", "resend", "through the control API"])
+async def test_a_wait_is_for_no_event_of_another_delivery_however_slow_its_receiver(action: str) -> None:
+    def slow_for_others(received: Received) -> float:
+        return 0.0 if received.json["data"]["externalOrderId"] == "own" else 3.0
+
+    async with Receiver(delay=slow_for_others) as receiver, Sandbox(webhook_url=receiver.url) as sandbox:
+        clock = asyncio.get_running_loop().time
+        async with Caller(sandbox) as call:
+            delivery_id = await call.create(externalOrderId="own")
+            await call.create(externalOrderId="other")
+            await asyncio.sleep(1)
+            began = clock()
+            match action:
+                case "advance":
+                    await sandbox.advance(delivery_id, "delivered")
+                case "cancel":
+                    await sandbox.cancel(delivery_id)
+                case "resend":
+                    await sandbox.resend(receiver.received[0].json["eventId"])
+                case _:
+                    await call.control("POST", f"/deliveries/{delivery_id}/advance", json={"status": "accepted"})
+            assert clock() - began < 0.5
+            await sandbox.drain_webhooks()
+            assert clock() - began > 1.5
+
+
 async def seconds_late_beside_a_silent_receiver(deliveries: int) -> list[float]:
     """Register two receivers in turns, create deliveries, and return how late the events of the good one were."""
     clock = asyncio.get_running_loop().time
@@ -113,7 +140,8 @@ async def test_of_ten_thousand_deliveries_no_event_is_late_beside_a_silent_recei
 
 
 @pytest.mark.looptime
-async def test_retries_that_are_due_together_are_sent_together() -> None:
+@pytest.mark.parametrize("apart", [0.0, 0.01])
+async def test_retries_that_are_due_together_are_sent_together(apart: float) -> None:
     async with (
         Receiver(lambda _: 500, delay=0.1) as receiver,
         Sandbox(clock=Clock.driven(), webhook_url=receiver.url) as sandbox,
@@ -121,6 +149,7 @@ async def test_retries_that_are_due_together_are_sent_together() -> None:
     ):
         for number in range(60):
             await call.create(externalOrderId=f"order-{number}")
+            await sandbox.clock.advance(apart)
         await sandbox.drain_webhooks()
         began = asyncio.get_running_loop().time()
         await sandbox.clock.advance(60)
@@ -128,22 +157,24 @@ async def test_retries_that_are_due_together_are_sent_together() -> None:
     assert Counter(attempt.attempt for attempt in sandbox.webhook_attempts) == {1: 60, 2: 60}
 
 
-def test_faults_that_a_thread_adds_under_load_are_all_kept() -> None:
-    with ThreadedSandbox(faults=["get:503:count=100000"]) as sandbox:
+class Interrupted(Fault):
+    """A fault during whose choice another thread adds one."""
 
-        async def load(stop: threading.Event) -> None:
-            while not stop.is_set():
-                sandbox.faults.pick("get")
-                await asyncio.sleep(0)
+    def matches(self, target: str, *, order: str | None = None, key: str | None = None) -> bool:
+        self.adding.start()
+        self.adding.join(0.1)  # it has to wait until the choice is made
+        return super().matches(target, order=order, key=key)
 
-        stop = threading.Event()
-        loading = threading.Thread(target=lambda: sandbox.run(load(stop)))
-        loading.start()
-        for _ in range(3000):
-            sandbox.faults.add("create:503")
-        stop.set()
-        loading.join()
-        assert len(sandbox.faults) == 3001
+    adding: threading.Thread
+
+
+async def test_a_fault_that_a_thread_adds_while_another_one_is_chosen_is_kept() -> None:
+    async with ThreadedSandbox() as sandbox, Caller(sandbox) as call:
+        Interrupted.adding = threading.Thread(target=sandbox.faults.add, args=("get:503",))
+        sandbox.faults.add(Interrupted("create", "status", status=503, count=1))
+        assert (await call("POST", "/v1/deliveries", json=order())).status == 503
+        Interrupted.adding.join()
+        assert [str(fault) for fault in sandbox.faults] == ["get:status"]
 
 
 def test_a_thread_may_look_while_deliveries_are_made() -> None:
@@ -161,6 +192,19 @@ def test_a_thread_may_look_while_deliveries_are_made() -> None:
                 assert len(list(view)) <= 100
         making.join()
         assert len(sandbox.deliveries.items()) == 100
+
+
+async def test_what_a_sandbox_shows_is_a_copy() -> None:
+    async with Sandbox(faults=["get:503"]) as sandbox, Caller(sandbox) as call:
+        await call.create()
+        deliveries, requests, faults = sandbox.deliveries, sandbox.requests, sandbox.faults
+        shown = [deliveries.items(), deliveries.values()]
+        copied = [requests[:], faults.remaining()]
+        running = [iter(deliveries), iter(requests), iter(faults)]
+        await call.create()
+        sandbox.faults.add("get:404")
+        assert [*map(len, shown), *map(len, copied)] == [1] * 4
+        assert [len(list(each)) for each in running] == [1] * 3
 
 
 @pytest.mark.parametrize("entry", ["async with", "start and stop"])
@@ -182,6 +226,49 @@ async def test_a_threaded_sandbox_works_on_any_event_loop(entry: str) -> None:
         await sandbox.reset()
     with pytest.raises(RuntimeError, match="starts once"):
         await sandbox.start()
+
+
+class Noted(Fault):
+    """A fault that never happens, and notes in which thread it was considered."""
+
+    threads: set[str]
+
+    def matches(self, target: str, *, order: str | None = None, key: str | None = None) -> bool:
+        self.threads.add(threading.current_thread().name)
+        return False
+
+
+async def test_whatever_moves_a_threaded_sandbox_is_carried_out_in_its_thread() -> None:
+    Noted.threads = set()
+    async with (
+        Receiver() as receiver,
+        ThreadedSandbox(
+            clock=Clock.driven(), journey=Journey(), webhook_url=receiver.url, faults=[Noted("webhook", "drop")]
+        ) as sandbox,
+        Caller(sandbox) as call,
+    ):
+        delivery_id = await call.create()
+        await sandbox.clock.advance(600)
+        assert sandbox.deliveries[delivery_id].status == "accepted"
+        await sandbox.advance(delivery_id, "in_transit")
+        await sandbox.resend(receiver.received[0].json["eventId"])
+    assert Noted.threads == {"kaspi-sandbox"}
+
+
+async def test_a_threaded_sandbox_waits_for_attempts_in_flight_and_breaks_them_off() -> None:
+    async with (
+        asyncio.timeout(5),
+        Receiver(delay=0.2) as receiver,
+        ThreadedSandbox(webhook_url=receiver.url) as sandbox,
+        Caller(sandbox) as call,
+    ):
+        await call.create()
+        await sandbox.drain_webhooks()
+        assert [attempt.status for attempt in sandbox.webhook_attempts] == [200]
+        receiver.delay = 600
+        await call.create()
+        await sandbox.reset()
+        assert (len(sandbox.deliveries), len(sandbox.webhook_attempts)) == (0, 0)
 
 
 async def test_a_threaded_sandbox_that_cannot_start_leaves_no_thread() -> None:
@@ -224,6 +311,15 @@ async def test_logs_are_bounded_by_size_and_show_what_came() -> None:
         assert repr(sandbox.deliveries) == f"<1 in all: [{delivery_id} created]>"
         sandbox.faults.add("get:503")
         assert repr(sandbox.faults) == "<1 in force: [get:status]>"
+        sandbox.webhook_url = "http://127.0.0.1:9/"
+        await sandbox.advance(delivery_id, "accepted")
+        event_id = sandbox.webhook_attempts[0].event_id
+        assert repr(sandbox.webhook_attempts).startswith(
+            f"<1 in all: [delivery.accepted {delivery_id} event={event_id} attempt=1 ClientConnectorError: "
+        )
+        for _ in range(20):
+            await call("GET", "/v1/deliveries/dlv_none", check=False)
+        assert repr(sandbox.requests).startswith("<23 in all: 3 older, [GET /delivery/v1/deliveries/dlv_none 503 ")
 
 
 async def test_requests_without_a_key_are_bounded_in_memory() -> None:

@@ -143,6 +143,15 @@ async def test_moving_by_hand_passes_through_every_status() -> None:
     assert [entry.notes for entry in record.history] == [None, None, None, "Jumped"]
 
 
+async def test_a_move_by_hand_ends_now_where_there_was_time_for_the_statuses_on_its_way() -> None:
+    async with Sandbox(clock=Clock.driven()) as sandbox, Caller(sandbox) as call:
+        delivery_id = await call.create()
+        await sandbox.clock.advance(3600)
+        now = sandbox.clock.now()
+        record = await sandbox.advance(delivery_id, "delivered")
+        assert [entry.at - now for entry in record.history] == [-3600, -3, -2, -1, 0]
+
+
 @pytest.mark.parametrize(
     ("reached", "target"), [("delivered", "accepted"), ("in_transit", "cancelled"), ("created", "lost")]
 )

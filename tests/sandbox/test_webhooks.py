@@ -153,6 +153,18 @@ async def test_the_newest_test_events_can_be_sent_again(monkeypatch: pytest.Monk
     assert [reply.status for reply in again] == [404, 202, 202]
 
 
+async def test_no_id_of_a_test_event_is_given_again_after_a_reset() -> None:
+    async with Receiver() as receiver, Sandbox() as sandbox, Caller(sandbox) as call:
+        body = {"url": receiver.url, "type": "delivery.created"}
+        before = await call("POST", "/v1/webhooks/test", json=body)
+        await sandbox.drain_webhooks()
+        await sandbox.reset()
+        after = await call("POST", "/v1/webhooks/test", json=body)
+        await sandbox.drain_webhooks()
+    assert before.json["eventId"] != after.json["eventId"]
+    assert len({received.json["data"]["deliveryId"] for received in receiver.received}) == 2
+
+
 async def test_a_test_event_for_elsewhere_is_queued_but_never_leaves_this_machine(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

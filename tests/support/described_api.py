@@ -199,8 +199,13 @@ def signature(received: Received, secret: str) -> str:
 class Receiver:
     """A webhook receiver that keeps what it gets and responds with the status that ``status_of`` returns."""
 
-    def __init__(self, status_of: Callable[[Received], int] = lambda _: 200, *, delay: float = 0.0) -> None:
-        """``delay`` is in seconds of the event loop's time."""
+    def __init__(
+        self,
+        status_of: Callable[[Received], int] = lambda _: 200,
+        *,
+        delay: float | Callable[[Received], float] = 0.0,
+    ) -> None:
+        """``delay`` is in seconds of the event loop's time, or returns them for an event."""
         self.delay = delay
         self.received: list[Received] = []
         self.status_of = status_of
@@ -224,5 +229,5 @@ class Receiver:
     async def _handle(self, request: web.BaseRequest) -> web.Response:
         received = Received(request.headers, await request.read())
         self.received.append(received)
-        await asyncio.sleep(self.delay)
+        await asyncio.sleep(self.delay(received) if callable(self.delay) else self.delay)
         return web.Response(status=self.status_of(received), headers={"Location": "/elsewhere"})

@@ -74,7 +74,7 @@ def deliveries(*, url: Url = None, as_json: AsJson = False) -> None:
 
 @app.command()
 def requests(*, url: Url = None, as_json: AsJson = False) -> None:
-    """List the newest requests to the Delivery API."""
+    """List the newest requests, but for those of the control API."""
     listed = _call(url, "GET", "requests")
     lines = [
         f"{each['method']} {each['path']} {each['status'] or 'no response'}"

@@ -104,12 +104,15 @@ def serve(
     """Serve a sandbox on this machine until Ctrl-C or SIGTERM, and print each request and webhook attempt."""
     from kaspi_delivery_async.cli.sandbox.activity import Activity
     from kaspi_delivery_async.cli.sandbox.welcome import Shown
-    from kaspi_delivery_async.sandbox import Assumptions, Journey, Sandbox
+    from kaspi_delivery_async.sandbox import Assumptions, FaultError, Journey, Sandbox
 
     environment_key = os.environ.get("KASPI_API_KEY", "").strip()
     first, *others = api_key or [environment_key or "sandbox-key"]
     environment_secret = webhook_secrets(os.environ)[0] if os.environ.get(SECRETS_FROM) else ""
-    secret_given = webhook_secret is not None
+    shown = Shown(
+        api_key=bool(api_key) or not environment_key,
+        webhook_secret=webhook_secret is not None or not environment_secret,
+    )
     try:
         sandbox = Sandbox(
             api_key=first,
@@ -128,9 +131,10 @@ def serve(
             remote_control=remote_control,
             state_file=state_file,
         )
+    except FaultError as error:
+        raise ConfigurationError(f"{error}; change --fault") from None
     except ValueError as error:
-        raise ConfigurationError(_by_option(str(error))) from None
-    shown = Shown(api_key=bool(api_key) or not environment_key, webhook_secret=secret_given or not environment_secret)
+        raise ConfigurationError(f"{error}; change {_source(str(error), shown)}") from None
     activity = None if quiet else Activity(as_json=as_json, verbose=verbose)
     asyncio.run(_serve(sandbox, activity, None if as_json else shown))
 
@@ -158,11 +162,15 @@ def _moment(text: str) -> float:
     return moment.timestamp()
 
 
-def _by_option(problem: str) -> str:
-    """Name the option of a setting that the sandbox refused."""
-    name, colon, _ = problem.partition(":")
-    option = {"api_keys": "--api-key", "assumptions": "--assume"}.get(name, f"--{name.replace('_', '-')}")
-    return f"{problem}; change {option}" if colon and name.isidentifier() else f"{problem}; change --fault"
+def _source(problem: str, shown: "Shown") -> str:
+    """Name where the setting came from that the sandbox refused."""
+    name = problem.partition(":")[0]
+    if name == "api_key" and not shown.api_key:
+        return "KASPI_API_KEY"
+    if name == "webhook_secret" and not shown.webhook_secret:
+        return SECRETS_FROM
+    options = {"api_keys": "--api-key", "assumptions": "--assume"}
+    return options.get(name, f"--{name.replace('_', '-')}")
 
 
 async def _serve(sandbox: "Sandbox", activity: "Activity | None", shown: "Shown | None") -> None:

@@ -87,15 +87,24 @@ class Router:
         era = self.effects.era
         try:
             self._check_source(connection)
-            body = await _read(connection)
         except HttpError as error:
             return respond(error_response(error))
+        body, unread = b"", None
+        try:
+            body = await _read(connection)
+        except HttpError as error:
+            unread = error
         except ConnectionError:
             return web.Response()  # the client has gone: nobody reads this
         if era.forgotten:
             return reset_connection(connection)
         url = connection.rel_url
         _, root, *rest = f"{url.raw_path}/".split("/")
+        if root != CONTROL_ROOT and (unread is not None or root != API_ROOT):
+            message = f"there is nothing here: the Delivery API is at /{API_ROOT}, the control API at /{CONTROL_ROOT}/"
+            return self._refuse(connection, body, unread or not_found(message))
+        if unread is not None:
+            return respond(error_response(unread))
         request = HttpRequest(
             method=connection.method,
             segments=tuple(unquote(segment) for segment in rest[:-1]),
@@ -105,13 +114,19 @@ class Router:
         )
         if root == API_ROOT:
             return await self._deliver(connection, request)
-        if root != CONTROL_ROOT:
-            message = f"there is nothing here: the Delivery API is at /{API_ROOT}, the control API at /{CONTROL_ROOT}/"
-            return respond(error_response(not_found(message)))
         if not self.remote_control and not _is_local(connection):
             message = "the control API responds to this machine only, unless `remote_control` lets others in"
             return respond(error_response(HttpError(403, "forbidden", message)))
         return respond(await self.control(request))
+
+    def _refuse(self, connection: web.BaseRequest, body: bytes, error: HttpError) -> web.StreamResponse:
+        """Refuse and record a request that reaches no operation, so that its sender finds the mistake."""
+        seen = RecordedRequest(
+            at=self.clock.now(), method=connection.method, path=connection.raw_path, headers=connection.headers,
+            body=body, operation=None, status=error.status,
+        )  # fmt: skip
+        self.log.append(seen)
+        return respond(error_response(error))
 
     async def _deliver(self, connection: web.BaseRequest, request: HttpRequest) -> web.StreamResponse:
         route = route_of(request.method, request.segments)

@@ -15,7 +15,7 @@ _SHOWN = 20  # entries in a repr
 
 @attrs.frozen(kw_only=True)
 class RecordedRequest:
-    """One request that reached the Delivery API."""
+    """One request that reached the sandbox, but for its control API."""
 
     at: float
     """Unix seconds on the sandbox clock."""
