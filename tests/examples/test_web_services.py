@@ -10,6 +10,7 @@ import aiohttp
 import pytest
 
 from kaspi_delivery_async.sandbox import Sandbox
+from kaspi_delivery_async.sandbox.conformance import Result, examine
 from tests.support.documented_order import DOCUMENTED_ORDER
 from tests.support.service_process import SERVICES, free_port, running
 
@@ -73,6 +74,15 @@ async def test_it_creates_receives_and_finishes_the_create_in_flight_at_sigterm(
         assert code in {0, -signal.SIGTERM}
     assert [delivery.external_order_id for delivery in sandbox.deliveries.values()] == ["order-1", "order-2"]
     assert service.complaints == []
+
+
+async def test_its_receiver_passes_the_exam(sandbox: Sandbox, tmp_path: Path) -> None:
+    port = free_port()
+    async with running(sandbox, tmp_path, "aiohttp_app", str(port), PORT=str(port)) as service:
+        await service.wait_until_it_listens(port)
+        report = await examine(f"http://127.0.0.1:{port}/webhooks/", secret=sandbox.webhook_secret)
+        await service.stop()
+    assert [row for row in report.rows if row.result is not Result.PASSED] == []
 
 
 @pytest.mark.long

@@ -1,4 +1,4 @@
-"""The commands for webhooks: listen, verify, dead-letters, replay."""
+"""The commands for webhooks: listen, verify, exam, dead-letters, replay."""
 
 import asyncio
 import os
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kaspi_delivery_async.cli.environment import webhook_secrets
+from kaspi_delivery_async.cli.environment import SECRETS_FROM, webhook_secrets
 from kaspi_delivery_async.cli.options import AsJson
 from kaspi_delivery_async.cli.signals import run_until_signalled
 from kaspi_delivery_async.errors import ConfigurationError, InvalidRequestError
@@ -32,7 +32,7 @@ StoreLocation = Annotated[
 
 @app.callback()
 def _about() -> None:
-    """Receive webhooks, check a saved one, list and replay dead letters.
+    """Receive webhooks, check a saved one, examine a receiver, list and replay dead letters.
 
     The signing secret comes from KASPI_WEBHOOK_SECRET; several, while they rotate, are separated by commas.
     """
@@ -136,6 +136,32 @@ def replay(
             await opened.close()
 
     run_until_signalled(replayed(_existing(store)))
+
+
+@app.command()
+def exam(
+    url: Annotated[str, typer.Argument(metavar="URL", help="The receiver, such as http://127.0.0.1:8000/webhooks.")],
+    *,
+    secret: Annotated[
+        str | None,
+        typer.Option(metavar="SECRET", help=f"The receiver's signing secret; {SECRETS_FROM} by default."),
+    ] = None,
+    i_own_this_url: Annotated[
+        bool, typer.Option("--i-own-this-url", help="Examine a receiver that is not on this machine.")
+    ] = False,
+    junit: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the rows there as JUnit XML, too.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Send a receiver some 250 messages as the vendor would, good and forged, and grade what it does.
+
+    A row that the vendor's pages demand passes or fails, and names the pages; what only good practice asks for is a
+    warning at worst. The exit code is 0 if no row failed. It ends within 90 seconds. The receiver stores and handles
+    the exam's events, of deliveries named dlv_exam_..., like any others.
+    """
+    from kaspi_delivery_async.cli.webhooks.exam import run_exam
+
+    chosen = secret or webhook_secrets(os.environ)[0]
+    raise typer.Exit(run_exam(url, chosen, owned=i_own_this_url, junit=junit, as_json=as_json))
 
 
 def _verifier(environ: Mapping[str, str]) -> "WebhookVerifier":
