@@ -45,11 +45,14 @@ def stop_signals(*, is_gentle: bool = True) -> Generator[StopEvent]:
     stop = StopEvent(is_gentle=is_gentle)
 
     def handle(number: int) -> None:
-        is_enough = stop.is_gentle and stop.number is None
+        is_first = stop.number is None
         stop.number = stop.number or number
         stop.set()
-        if task is not None and not is_enough:
-            task.cancel()
+        if task is None or (stop.is_gentle and is_first):
+            return
+        task.cancel()
+        if stop.is_gentle:  # cancelled only once, a bulk run lets its orders in flight end
+            asyncio.get_running_loop().call_soon(task.cancel)
 
     with _handling(handle):
         try:

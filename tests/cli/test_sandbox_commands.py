@@ -152,7 +152,9 @@ async def test_a_line_is_printed_for_each_request_and_attempt() -> None:
                 assert (await response.json())["status"] == "running"
             async with session.get(base_url) as response:
                 assert "/delivery/v1/deliveries" in await response.text()
-            async with session.get(f"{base_url}/v1/deliveries/dlv_none\x1b") as response:
+            async with session.get(
+                f"{base_url}/v1/deliveries/dlv_none\x1b", headers={"Idempotency-Key": "\x9b31m"}
+            ) as response:
                 assert response.status == 404
             async with session.post(f"{base_url}/v1/deliveries", json=ORDER) as response:
                 assert response.status == 201
@@ -163,8 +165,10 @@ async def test_a_line_is_printed_for_each_request_and_attempt() -> None:
     assert base_url.startswith("http://127.0.0.1:")
     assert "seed            7;" in printed
     assert "POST /delivery/v1/deliveries 201" in lines
-    assert "GET /delivery/v1/deliveries/dlv_none%1B 404" in lines
-    assert any(line.startswith("webhook delivery.created dlv_") and "ClientConnectorError" in line for line in lines)
+    assert "GET /delivery/v1/deliveries/dlv_none%1B 404 key=\N{REPLACEMENT CHARACTER}31m" in lines
+    (attempt,) = [line for line in lines if line.startswith("webhook delivery.created dlv_")]
+    assert "ClientConnectorError" in attempt
+    assert "weightGrams" not in out.decode()
     assert err == b""
 
 

@@ -47,6 +47,7 @@ class Report:
     async def follow(self, results: AsyncGenerator[Result]) -> int:
         """Show results until there are no more, then the summary, and return the exit code."""
         code: int | None = None
+        fate = "completed"
         try:
             async with aclosing(results):
                 with self._progress.shown():
@@ -55,6 +56,7 @@ class Report:
         except asyncio.CancelledError:
             if self._stop.exit_code is None:
                 raise
+            fate = "given up, and may have been carried out"
         except KaspiDeliveryError as error:
             # The journal may have failed to note a response even if there is no result.
             may_be_unnoted = isinstance(error, StorageError)
@@ -65,7 +67,7 @@ class Report:
         await self._conclude()
         if self._stop.exit_code is not None:
             say(
-                "Interrupted. Orders in flight were completed; `bulk status` shows them, the same command resumes the "
+                f"Interrupted. Orders in flight were {fate}; `bulk status` shows them, the same command resumes the "
                 "run."
             )
             return self._stop.exit_code
