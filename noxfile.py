@@ -54,6 +54,9 @@ def lint(session: nox.Session) -> None:
     session.run("ruff", "format", "--check", ".")
     session.run("lint-imports", "--no-logo")
     session.run("python", "-m", "tests.architecture.wording")
+    session.run(
+        "codespell", "README.md", "docs", "kaspi_delivery_async", "codegen", "openapi", "benchmarks", "examples"
+    )
 
 
 @nox.session(python=NEWEST, allow_parallel=True)
@@ -107,6 +110,17 @@ def codegen(session: nox.Session) -> None:
     install(session, "codegen", "test", compiled=True)
     session.run("python", "-m", "codegen", "--check")
     session.run("pytest", "--numprocesses=auto", "tests/codegen")
+
+
+@nox.session(python=NEWEST, default=False)
+def docs(session: nox.Session) -> None:
+    """Build the site, and check its links, its names, its options and how its pages look in a browser."""
+    install(session, "docs")
+    session.run("python", "-m", "tests.site.browser_scripts")
+    session.run("sphinx-build", "--fail-on-warning", "--keep-going", "-q", "-c", "docs", "-E", ".", "build/site")
+    session.run("python", "-m", "tests.site.checks", "build/site")
+    session.run("python", "-m", "tests.site.accessibility", "build/site")
+    session.log("the site is build/site/index.html")
 
 
 @nox.session(python=NEWEST, default=False)

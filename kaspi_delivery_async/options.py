@@ -13,6 +13,8 @@ import attrs
 
 from kaspi_delivery_async.errors import ConfigurationError
 
+__all__ = ["ApiKeySource", "Environment", "Limits", "RetryPolicy", "Timeout"]
+
 
 class Environment(StrEnum):
     """The vendor's two installations; their keys differ (Source: GS AU)."""

@@ -8,6 +8,8 @@ from multidict import CIMultiDict, CIMultiDictProxy
 
 from kaspi_delivery_async.errors import Attempt
 
+__all__ = ["Response"]
+
 T = TypeVar("T")
 
 _SECRET_HEADERS = frozenset({"set-cookie", "x-api-key"})

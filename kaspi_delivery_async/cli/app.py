@@ -58,10 +58,23 @@ def _about(
         bool, typer.Option("--version", help="Show the version and exit.", is_eager=True, callback=_show_version)
     ] = False,
 ) -> None:
-    """Order couriers through the Kaspi Delivery API, follow them, and try it all on this machine with `demo`.
+    """An asyncio client for the Kaspi Delivery API, which sends couriers in Kazakhstan.
 
-    The API key comes from KASPI_API_KEY. KASPI_ENVIRONMENT is `sandbox` (if unset) or `production`; KASPI_BASE_URL
-    points elsewhere, such as to `kaspi-delivery sandbox serve`.
+    For developers whose shop or service orders couriers from Python, and for merchants who send a whole file of orders
+    from the command line. An independent project, not the vendor's.
+
+    \b
+    - One courier for one order. Every create carries an idempotency key, the
+      same on each attempt.
+    - Every error says whether a courier may already be on the way.
+    - One `await` until the parcel is delivered, by polling, webhooks, or both.
+    - No webhook is lost: each is verified, stored before it is acknowledged,
+      and handled at least once.
+    - A bulk run of thousands of orders continues where it was killed, with
+      each delivery created exactly once.
+
+    Begin with `demo`, which needs no account. The API key comes from KASPI_API_KEY. KASPI_ENVIRONMENT is `sandbox` (if
+    unset) or `production`; KASPI_BASE_URL points elsewhere, such as to `kaspi-delivery sandbox serve`.
 
     Exit codes: 0 done, 1 failed, 2 wrong usage or settings and nothing sent, 3 outcome unknown (a courier may be on
     the way), 130 interrupted, 141 the reader of the output has gone.

@@ -13,6 +13,7 @@ from kaspi_delivery_async.cli import main
 from kaspi_delivery_async.cli.demo.run import bundled_orders, perform
 from kaspi_delivery_async.cli.demo.snapshot import Entry, Scene, Traffic, problems
 from kaspi_delivery_async.cli.demo.tables import visible
+from kaspi_delivery_async.cli.demo.views import choose_view
 from kaspi_delivery_async.models import DeliveryStatus
 from kaspi_delivery_async.status import SEQUENCE
 from kaspi_delivery_async.tracking import StatusChange
@@ -61,7 +62,7 @@ def test_the_bundled_orders_are_two_dozen_of_three_cities_with_cyrillic_ids_amon
 
 @pytest.mark.looptime
 async def test_as_json_it_prints_every_change_and_sums_up(capsysbinary: pytest.CaptureFixture[bytes]) -> None:
-    assert await perform(speed=4000, seed=0, as_json=True)
+    assert await perform(choose_view(as_json=True), speed=4000, seed=0)
     *changes, summary = [orjson.loads(line) for line in capsysbinary.readouterr().out.splitlines()]
     assert {line["type"] for line in changes} == {"change"}
     assert summary["type"] == "summary"
@@ -78,7 +79,7 @@ async def test_as_json_it_prints_every_change_and_sums_up(capsysbinary: pytest.C
 
 @pytest.mark.looptime
 async def test_it_shows_that_faults_order_no_courier_twice(capsysbinary: pytest.CaptureFixture[bytes]) -> None:
-    await perform(speed=4000, seed=0, as_json=True)
+    await perform(choose_view(as_json=True), speed=4000, seed=0)
     summary = orjson.loads(capsysbinary.readouterr().out.splitlines()[-1])
     replayed = [delivery for delivery in summary["deliveries"] if delivery["replayed"]]
     traffic = summary["traffic"]
@@ -91,7 +92,7 @@ async def test_it_shows_that_faults_order_no_courier_twice(capsysbinary: pytest.
 
 @pytest.mark.looptime
 async def test_in_a_pipe_it_writes_lines_without_escape_sequences(capsys: pytest.CaptureFixture[str]) -> None:
-    assert await perform(speed=4000, seed=0, as_json=False)
+    assert await perform(choose_view(as_json=False), speed=4000, seed=0)
     out = capsys.readouterr().out
     assert "\x1b" not in out
     assert len(re.findall(r"Z  delivered$", out, flags=re.MULTILINE)) == 23
@@ -107,7 +108,7 @@ async def test_on_a_terminal_a_table_gives_way_to_the_summary(
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("COLUMNS", "100")
     monkeypatch.setenv("LINES", "20")
-    assert await perform(speed=4000, seed=0, as_json=False)
+    assert await perform(choose_view(as_json=False), speed=4000, seed=0)
     out = capsys.readouterr().out
     plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", out)
     assert "and 12 more" in plain
@@ -124,7 +125,7 @@ async def test_an_order_that_was_refused_makes_it_fail(
 ) -> None:
     monkeypatch.setattr("kaspi_delivery_async.cli.demo.run.FAULTS", ("create:400:count=1",))
     monkeypatch.setenv("FORCE_COLOR", "1")
-    assert not await perform(speed=4000, seed=0, as_json=False)
+    assert not await perform(choose_view(as_json=False), speed=4000, seed=0)
     out = capsys.readouterr().out
     assert "Not as expected:" in out
     assert "order-1041: create_delivery: HTTP 400" in out

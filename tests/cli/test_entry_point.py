@@ -10,10 +10,12 @@ from asyncio.subprocess import PIPE
 from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
 from pathlib import Path
+from types import ModuleType
 
 import orjson
 import pytest
 
+import kaspi_delivery_async
 from kaspi_delivery_async import __version__, cli
 from kaspi_delivery_async.cli import main
 from kaspi_delivery_async.sandbox import Sandbox
@@ -88,10 +90,13 @@ async def test_help_comes_without_the_modules_that_commands_need() -> None:
     assert err == b""
 
 
-def test_the_module_runs_as_a_program(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("module", [kaspi_delivery_async, cli])
+def test_the_module_runs_as_a_program(
+    module: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr(sys, "argv", ["kaspi-delivery", "--version"])
     with pytest.raises(SystemExit) as ended:
-        runpy.run_path(str(Path(cli.__file__).with_name("__main__.py")), run_name="__main__")
+        runpy.run_path(str(Path(str(module.__file__)).with_name("__main__.py")), run_name="__main__")
     assert ended.value.code == 0
     assert capsys.readouterr().out == f"kaspi-delivery {__version__}\n"
 

@@ -14,7 +14,12 @@ pytestmark = pytest.mark.processes
 
 ROOT = Path(__file__).parents[2]
 BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "openapi").glob("*.md"))]
+PAGES = [
+    ROOT / "README.md",
+    *sorted((ROOT / "docs").glob("[!rk]*/*.md")),
+    *sorted((ROOT / "docs").glob("*.md")),
+    *sorted((ROOT / "openapi").glob("*.md")),
+]
 
 PROGRAMS = [
     pytest.param(block, id=f"{page.relative_to(ROOT)}:{page.read_text()[: match.start()].count(chr(10)) + 1}")

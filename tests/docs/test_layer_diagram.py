@@ -14,9 +14,11 @@ CONTRACTS: list[dict[str, Any]] = tomllib.loads((ROOT / "pyproject.toml").read_t
 
 
 def diagram() -> str:
-    """Draw the layers, highest first; a module that may import no other is drawn beside them."""
+    """Draw the layers, highest first, without `__main__`; a module that may import no other is drawn beside them."""
     [layers] = [contract["layers"] for contract in CONTRACTS if contract.get("containers") == [PACKAGE]]
-    rows = [[module for module in layer.split(" | ") if module not in _alone()] for layer in layers]
+    rows = [
+        [module for module in layer.split(" | ") if module not in _alone()] for layer in layers if layer != "__main__"
+    ]
     nodes = [f'    layer{number}["{" · ".join(map(_label, row))}"]' for number, row in enumerate(rows, 1)]
     chain = "    " + " --> ".join(f"layer{number}" for number in range(1, len(rows) + 1))
     beside = [f'    layer1 -.-> {module}["{_label(module)}"]' for module in _alone()]
@@ -25,7 +27,9 @@ def diagram() -> str:
 
 def _alone() -> list[str]:
     forbidding = [contract for contract in CONTRACTS if contract["type"] == "forbidden"]
-    everything = {path.stem for path in (ROOT / PACKAGE).iterdir() if path.stem.strip("_") not in {"init", "pycache"}}
+    everything = {
+        path.stem for path in (ROOT / PACKAGE).iterdir() if path.stem.strip("_") not in {"init", "main", "pycache"}
+    }
     return [
         source.removeprefix(f"{PACKAGE}.")
         for contract in forbidding

@@ -7,7 +7,8 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "kaspi_delivery_async"
-PAGES = [page for place in (".", "docs", "openapi", "codegen", "benchmarks") for page in (ROOT / place).glob("*.md")]
+PLACES = (".", "docs", "docs/*", "openapi", "codegen", "benchmarks")
+PAGES = [page for place in PLACES for page in ROOT.glob(f"{place}/*.md")]
 
 
 def _id(page: Path) -> str:
@@ -43,5 +44,6 @@ def _anchor(heading: str) -> str:
 
 def test_every_page_is_reached_from_the_index() -> None:
     index = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
-    pages = {page.name for page in (ROOT / "docs").glob("*.md")} - {"index.md"}
+    pages = {str(page.relative_to(ROOT / "docs")) for page in (ROOT / "docs").rglob("*.md")} - {"index.md"}
     assert {name for name in pages if f"]({name})" not in index} == set()
+    assert {name for name in pages if f"\n{name.removesuffix('.md')}\n" not in index} == set()

@@ -24,6 +24,7 @@ def demo(
     and orders no courier twice. The exit code is 0 only if every delivery ended as expected.
     """
     from kaspi_delivery_async.cli.demo.run import perform
+    from kaspi_delivery_async.cli.demo.views import choose_view
 
-    if not run_until_signalled(perform(speed=speed, seed=seed, as_json=as_json)):
+    if not run_until_signalled(perform(choose_view(as_json=as_json), speed=speed, seed=seed)):
         raise typer.Exit(ExitCode.FAILED)

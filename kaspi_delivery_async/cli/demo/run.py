@@ -12,7 +12,7 @@ import attrs
 from kaspi_delivery_async import operations
 from kaspi_delivery_async.cli.demo.progress import Board
 from kaspi_delivery_async.cli.demo.snapshot import Scene, Traffic, problems
-from kaspi_delivery_async.cli.demo.views import View, choose_view
+from kaspi_delivery_async.cli.demo.views import View
 from kaspi_delivery_async.client import DeliveryClient
 from kaspi_delivery_async.errors import KaspiDeliveryError, WebhookVerificationError
 from kaspi_delivery_async.models import DeliveryRequest, DeliveryStatus
@@ -57,13 +57,13 @@ def bundled_orders() -> list[DeliveryRequest]:
         return [line.order for line in read_orders(path) if isinstance(line.order, DeliveryRequest)]
 
 
-async def perform(*, speed: float, seed: int, as_json: bool) -> bool:
+async def perform(view: View, *, speed: float, seed: int) -> bool:
     """Deliver the bundled orders and show it; return whether all ended as expected."""
     with _quiet_log():
-        return await _perform(speed=speed, seed=seed, as_json=as_json)
+        return await _perform(view, speed=speed, seed=seed)
 
 
-async def _perform(*, speed: float, seed: int, as_json: bool) -> bool:
+async def _perform(view: View, *, speed: float, seed: int) -> bool:
     hub = StatusHub()
     board = Board(bundled_orders())
     sandbox = Sandbox(clock=Clock.sped_up(speed), journey=JOURNEY, faults=FAULTS, seed=seed)
@@ -86,7 +86,7 @@ async def _perform(*, speed: float, seed: int, as_json: bool) -> bool:
             patience = sum(longest for _, longest in JOURNEY.legs().values()) / speed + _PATIENCE
             work = asyncio.create_task(_deliver_all(client, board, hub, patience=patience))
             try:
-                return await _show(choose_view(as_json=as_json), work, sandbox, received, board)
+                return await _show(view, work, sandbox, received, board)
             finally:
                 work.cancel()
                 await asyncio.wait([work])
