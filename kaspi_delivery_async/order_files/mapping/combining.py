@@ -17,7 +17,8 @@ from kaspi_delivery_async.order_files.tables.heading import spelling
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from kaspi_delivery_async.order_files.mapping.records import Columns, Record
+    from kaspi_delivery_async.order_files.mapping.mapped_columns import MappedColumns
+    from kaspi_delivery_async.order_files.mapping.records import Record
 
 _JOINED = frozenset({"parcel.description", "pickup.notes", "dropoff.notes"})
 """Texts that may differ from row to row."""
@@ -25,14 +26,14 @@ _PHONE_DIGITS = 10
 
 
 def combined(
-    columns: Columns, records: Sequence[Record], where: str
+    columns: MappedColumns, records: Sequence[Record], where: str
 ) -> tuple[DeliveryRequest | InvalidRequestError, tuple[str, ...]]:
     """Return the order of some rows, or all that is wrong with it, and what is doubtful."""
     return _Combination(columns, records, where).order()
 
 
 class _Combination:
-    def __init__(self, columns: Columns, records: Sequence[Record], where: str) -> None:
+    def __init__(self, columns: MappedColumns, records: Sequence[Record], where: str) -> None:
         self._columns = columns
         self._mapping = columns.mapping
         self._records = records
@@ -105,8 +106,7 @@ class _Combination:
                 self._refuse(field, record, str(problem))
         if self._problems:
             return None
-        group = self._mapping.group
-        is_once = group is not None and field in group.once
+        is_once = field in self._columns.sources and self._columns.is_once(field)
         if numbers and empty and default is not None and not is_once:
             numbers += [(Decimal(default), record) for record in empty]
             empty = []

@@ -12,13 +12,8 @@ from kaspi_delivery_async.order_files.fields.columns import ORDER_ID
 from kaspi_delivery_async.order_files.lines import Line
 from kaspi_delivery_async.order_files.lost_letters import LostLetters
 from kaspi_delivery_async.order_files.mapping.combining import combined
-from kaspi_delivery_async.order_files.mapping.records import (
-    Columns,
-    Record,
-    is_total,
-    mapped_heading,
-    matched,
-)
+from kaspi_delivery_async.order_files.mapping.mapped_columns import MappedColumns, mapped_heading
+from kaspi_delivery_async.order_files.mapping.records import Record, is_total, matched
 from kaspi_delivery_async.order_files.mapping.spool import Spool
 from kaspi_delivery_async.order_files.tables.rows import place
 
@@ -45,7 +40,7 @@ class MappedRows:
 
         Raises `InvalidRequestError` for a heading that lacks a column.
         """
-        columns = Columns.of(self._mapping, table, path)
+        columns = MappedColumns.of(self._mapping, table, path)
         with Spool() as spool, LostLetters(path) as letters:
             _gather(table, columns, spool, letters, left_out)
             for records in spool.orders():
@@ -54,7 +49,7 @@ class MappedRows:
                     yield line
 
 
-def _gather(table: Table, columns: Columns, spool: Spool, letters: LostLetters, left_out: LeftOutOrders) -> None:
+def _gather(table: Table, columns: MappedColumns, spool: Spool, letters: LostLetters, left_out: LeftOutOrders) -> None:
     """Read all rows; one without an order id belongs to nobody, and the order above may lack it."""
     key, since = "", 0
     unreadable: Record | None = None
@@ -89,7 +84,7 @@ def _gather(table: Table, columns: Columns, spool: Spool, letters: LostLetters, 
         spool.add(own_key, record)
 
 
-def _key(text: str, columns: Columns) -> str:
+def _key(text: str, columns: MappedColumns) -> str:
     """Return what is the same on all rows of an order."""
     group = columns.mapping.group
     source = columns.mapping.columns.get(group.by if group is not None else ORDER_ID)
@@ -100,7 +95,7 @@ def _key(text: str, columns: Columns) -> str:
     return storable(canonical_order_id(text))
 
 
-def _reason(columns: Columns, record: Record, *, blank_is_kept: bool = False) -> tuple[str, bool] | None:
+def _reason(columns: MappedColumns, record: Record, *, blank_is_kept: bool = False) -> tuple[str, bool] | None:
     """Return why a row is no order of ours, and whether a rule says so; None if it is one.
 
     ``blank_is_kept`` is for rows that may leave empty what the row above has said, or that could not be read.
@@ -123,7 +118,7 @@ def _reason(columns: Columns, record: Record, *, blank_is_kept: bool = False) ->
 class _Order:
     """The rows of one order."""
 
-    def __init__(self, columns: Columns, path: Path, records: Sequence[Record], left_out: LeftOutOrders) -> None:
+    def __init__(self, columns: MappedColumns, path: Path, records: Sequence[Record], left_out: LeftOutOrders) -> None:
         self._columns = columns
         self._path = path
         self._records = records

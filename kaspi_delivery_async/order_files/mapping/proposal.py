@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
@@ -11,11 +11,13 @@ from kaspi_delivery_async.errors import InvalidRequestError
 from kaspi_delivery_async.order_files.fields.columns import COLUMNS
 from kaspi_delivery_async.order_files.mapping.definition.loading import PRESETS, preset_tables
 from kaspi_delivery_async.order_files.mapping.definition.numbers import WEIGHT
+from kaspi_delivery_async.order_files.mapping.definition.values import names_of, source_of
 from kaspi_delivery_async.order_files.tables.heading import spelling
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from kaspi_delivery_async.order_files.mapping.definition.model import Part
     from kaspi_delivery_async.order_files.tables.heading import Heading
 
 _FEWEST_FIELDS = 3
@@ -81,7 +83,7 @@ class ProposedRows:
         own = {
             field: names
             for field, names in fields.items()
-            if not tables or any(spelling(name) not in _known(tables["columns"].get(field)) for name in names)
+            if not tables or any(spelling(name) not in _known(tables, field) for name in names)
         }
         units: dict[str, str] = {}
         if WEIGHT in own and spelling(own[WEIGHT][0]) != spelling(WEIGHT):
@@ -118,7 +120,8 @@ _NEEDED = {column.path for column in COLUMNS if column.required} - set(_PICKUP)
 
 def _recognised(tables: dict[str, Any], heading: Heading) -> int:
     """Return how many fields have the name that the system itself gives them."""
-    return sum(any(heading.find(part[0]) for part in _parts(source)) for source in tables["columns"].values())
+    sources = [source_of(value, field) for field, value in tables["columns"].items()]
+    return sum(any(heading.find(part.names[0]) for part in source.parts) for source in sources)
 
 
 def _fields(tables: dict[str, Any] | None, heading: Heading) -> dict[str, tuple[str, ...]]:
@@ -131,11 +134,13 @@ def _fields(tables: dict[str, Any] | None, heading: Heading) -> dict[str, tuple[
             taken.update(names)
 
     incomplete: set[str] = set()
-    for field, source in tables["columns"].items() if tables else ():
-        parts = _parts(source)
+    for field, value in tables["columns"].items() if tables else ():
+        source = source_of(value, field)
+        parts = max(source.alternatives, key=lambda parts: sum(1 for part in parts if _actual(part, heading)))
         of_parts = [next((name for name in _actual(part, heading) if name not in taken), None) for part in parts]
         take(field, [name for name in of_parts if name is not None])
-        if None in of_parts and not _is_optional(source):
+        lacks_one = any(name is None and not part.is_optional for part, name in zip(parts, of_parts, strict=True))
+        if lacks_one and not source.is_optional:
             incomplete.add(field)
     for column in COLUMNS:
         exact = [name for name in heading.names if name not in taken and spelling(name) == spelling(column.path)]
@@ -148,25 +153,13 @@ def _fields(tables: dict[str, Any] | None, heading: Heading) -> dict[str, tuple[
     return found
 
 
-def _parts(source: Any) -> list[list[str]]:
-    """Return the names to try for each column of a source; there is one but for those that are joined."""
-    if isinstance(source, dict) and "columns" in source:
-        return [_listed(part) for part in cast("dict[str, list[object]]", source)["columns"]]
-    return [_names(cast("object", source))]
-
-
-def _is_optional(source: object) -> bool:
-    return isinstance(source, dict) and "optional" in cast("dict[str, object]", source)
-
-
-def _actual(names: Sequence[str], heading: Heading) -> Iterator[str]:
-    for name in names:
-        for column in heading.find(name)[:1]:
-            yield heading.names[column]
+def _actual(part: Part, heading: Heading) -> list[str]:
+    """Return the names that a heading has of a part, as it writes them."""
+    return [heading.names[column] for name in part.names for column in heading.find(name)[:1]]
 
 
 def _group(tables: dict[str, Any], heading: Heading) -> Mapping[str, object]:
-    known = _listed(tables["group"].get("quantity")) if tables else []
+    known = names_of(tables["group"]["quantity"], ()) if tables and "quantity" in tables["group"] else ()
     if any(heading.find(name) for name in known) or (tables and not known):
         return {}
     quantity = next((name for name in heading.names if _QUANTITY.search(spelling(name))), "")
@@ -175,22 +168,10 @@ def _group(tables: dict[str, Any], heading: Heading) -> Mapping[str, object]:
     return {"quantity": quantity} if tables else {"by": "externalOrderId", "quantity": quantity}
 
 
-def _known(source: object) -> set[str]:
-    return {spelling(name) for name in _names(source)}
-
-
-def _names(source: object) -> list[str]:
-    """Return every name that a source may take."""
-    if isinstance(source, dict):
-        values: dict[str, Any] = source  # pyright: ignore[reportUnknownVariableType]
-        return _listed(values.get("column") or values.get("first") or values.get("columns"))
-    return _listed(source)
-
-
-def _listed(value: Any) -> list[str]:
-    if isinstance(value, str):
-        return [value]
-    return [name for part in value or () for name in _listed(part)]
+def _known(tables: dict[str, Any], field: str) -> set[str]:
+    """Return every name that a preset has for a field."""
+    columns = tables["columns"]
+    return {spelling(name) for name in source_of(columns[field], field).names} if field in columns else set()
 
 
 def _lines(proposal: Proposal) -> Iterator[str]:

@@ -40,8 +40,8 @@ def file(tmp_path: Path) -> Path:
 def test_fields_may_be_spelled_as_in_a_file_of_orders_and_need_no_quotes(file: Path) -> None:
     file.write_text("\ufeff" + GOOD)
     mapping = load_mapping(file)
-    assert mapping.columns["dropoff.address"].parts == (("Город",), ("Адрес",))
-    assert mapping.columns["parcel.valueKzt"].parts == (("Сумма",),)
+    assert mapping.columns["dropoff.address"].names == ("Город", "Адрес")
+    assert mapping.columns["parcel.valueKzt"].names == ("Сумма",)
     assert mapping.constants["parcel.weightGrams"] == "500"
     assert load_mapping(mapping) is mapping
 

@@ -19,17 +19,40 @@ UNITS: Dict[str, int] = MappingProxyType({"kg": 1000, "g": 1})
 ROUNDINGS: Dict[str, str] = MappingProxyType({"up": ROUND_CEILING, "down": ROUND_FLOOR, "nearest": ROUND_HALF_UP})
 
 
+@attrs.frozen
+class Part:
+    """A column of a field."""
+
+    names: tuple[str, ...]
+    """The names to try: the first that is not empty counts."""
+    is_optional: bool = False
+    """Whether a file may have none of them."""
+
+
 @attrs.frozen(kw_only=True)
 class Source:
     """The columns of a field."""
 
-    parts: tuple[tuple[str, ...], ...]
-    """Columns whose texts are joined, each with the names to try: the first that is not empty counts."""
+    alternatives: tuple[tuple[Part, ...], ...]
+    """Columns whose texts are joined. Of several lists the first counts in which a row has any text, and as a whole:
+    the street of one address never meets the city of another."""
     join: str = ", "
     pattern: re.Pattern[str] | None = None
     """Its first group is the value, or all that it matches if it has none."""
     is_optional: bool = False
     """Whether a file may have none of the columns."""
+    once: frozenset[str] = frozenset()
+    """Those of its names, in their common spelling, that are columns of the whole order, whatever the others are."""
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """All of its columns."""
+        return tuple(part for parts in self.alternatives for part in parts)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every name that its columns may have."""
+        return tuple(name for part in self.parts for name in part.names)
 
 
 @attrs.frozen(kw_only=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, cast
 
-from kaspi_delivery_async.order_files.mapping.definition.model import Rule, Source
+from kaspi_delivery_async.order_files.mapping.definition.model import Part, Rule, Source
 from kaspi_delivery_async.order_files.tables.heading import spelling
 
 if TYPE_CHECKING:
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 Values = dict[str, Any]
 
-_SOURCE = {"column", "columns", "first", "join", "pattern", "optional"}
+_SOURCE = {"column", "columns", "first", "join", "pattern", "optional", "once"}
 _RULE = {"column", "values", "pattern", "filled", "optional"}
 
 
@@ -75,9 +75,9 @@ def source_of(value: object, field_path: str) -> Source:
     path = ("columns", field_path)
     join = " " if field_path.endswith(".name") else ", "
     if isinstance(value, str):
-        return Source(parts=((text_of(value, path),),), join=join)
+        return Source(alternatives=((Part((text_of(value, path),)),),), join=join)
     if isinstance(value, list):
-        return Source(parts=_parts(cast("list[object]", value), path), join=join)
+        return Source(alternatives=(_parts(cast("list[object]", value), path),), join=join)
     if not isinstance(value, dict):
         raise MappingProblem(path, 'must be the name of a column, a list of names, or a table { column = "…" }')
     table = cast("Values", value)
@@ -86,23 +86,57 @@ def source_of(value: object, field_path: str) -> Source:
     if len(kinds) != 1:
         raise MappingProblem(path, "needs one of: column, columns, first")
     if kinds == ["column"]:
-        parts: tuple[tuple[str, ...], ...] = ((text_of(table["column"], (*path, "column")),),)
+        alternatives: tuple[tuple[Part, ...], ...] = ((Part((text_of(table["column"], (*path, "column")),)),),)
     elif kinds == ["first"]:
-        parts = (texts_of(table["first"], (*path, "first")),)
+        alternatives = _alternatives(table["first"], (*path, "first"))
     else:
-        parts = _parts(table["columns"], (*path, "columns"))
+        alternatives = (_parts(table["columns"], (*path, "columns")),)
     if "join" in table:
         join = table["join"]
         if not isinstance(join, str):
             raise MappingProblem((*path, "join"), "must be a text in quotes")
-    return Source(parts=parts, join=join, pattern=_pattern(table, path), is_optional=flag_of(table, "optional", path))
+    return Source(
+        alternatives=alternatives,
+        join=join,
+        pattern=_pattern(table, path),
+        is_optional=flag_of(table, "optional", path),
+        once=_names_among(table, "once", alternatives, path),
+    )
 
 
-def _parts(value: object, path: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
-    """Return the names of each column that is joined; a list in the list has names to try."""
+def _names_among(
+    table: Values, key: str, alternatives: tuple[tuple[Part, ...], ...], path: tuple[str, ...]
+) -> frozenset[str]:
+    """Return, in their common spelling, names of columns that the same table has."""
+    names = texts_of(table[key], (*path, key)) if key in table else ()
+    known = {spelling(name) for parts in alternatives for part in parts for name in part.names}
+    for name in names:
+        if spelling(name) not in known:
+            raise MappingProblem((*path, key), f"{name!r} is none of the columns beside it")
+    return frozenset(map(spelling, names))
+
+
+def _alternatives(value: object, path: tuple[str, ...]) -> tuple[tuple[Part, ...], ...]:
+    """Return what to try: names of one column, or lists of columns to join."""
+    listed = cast("list[object]", value) if isinstance(value, list) else []
+    if any(isinstance(one, list) for one in listed):
+        return tuple(_parts([one] if isinstance(one, str) else one, path) for one in listed)
+    return ((Part(texts_of(listed, path)),),)
+
+
+def _parts(value: object, path: tuple[str, ...]) -> tuple[Part, ...]:
+    """Return the columns that are joined; a list in the list has names to try, a table may say that it is optional."""
     if not isinstance(value, list) or not value:
         raise MappingProblem(path, 'must be a list of names, such as ["Город", "Адрес"]')
-    return tuple(names_of(part, path) for part in cast("list[object]", value))
+    return tuple(_part(part, path) for part in cast("list[object]", value))
+
+
+def _part(value: object, path: tuple[str, ...]) -> Part:
+    if not isinstance(value, dict):
+        return Part(names_of(value, path))
+    table = cast("Values", value)
+    only(table, {"first", "optional"}, path)
+    return Part(names_of(table.get("first"), (*path, "first")), flag_of(table, "optional", path))
 
 
 def rule_of(table: Values, name: str, number: int) -> Rule:
