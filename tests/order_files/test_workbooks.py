@@ -110,7 +110,9 @@ def test_a_wrong_cell_is_named(tmp_path: Path, cells: Mapping[str, Any], named: 
     assert named in str(line.order)
 
 
-def test_the_sheet_that_has_the_heading_is_read(tmp_path: Path) -> None:
+def test_the_sheet_that_has_the_heading_is_read_and_the_others_are_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     sheets = {
         "Справка": sheet_xml([["Как заполнять"]]),
         "Заказы": sheet_xml([["Заказы за март"], [], HEADER, VALUES]),
@@ -118,6 +120,8 @@ def test_the_sheet_that_has_the_heading_is_read(tmp_path: Path) -> None:
     }
     (line,) = read_orders(write_workbook(tmp_path / "o.xlsx", sheets))
     assert line.place == "o.xlsx, row 4"
+    (warning,) = caplog.messages
+    assert "the orders are on the sheet 'Заказы', and what is on the others is not read: 'Справка';" in warning
 
 
 def test_two_sheets_of_orders_are_refused_and_a_hidden_one_is_not_read(tmp_path: Path) -> None:
@@ -169,6 +173,8 @@ WORKSHEET = f'<worksheet xmlns="{NAMESPACE}"><sheetData>'
         (f'<!DOCTYPE a [<!ENTITY b "b">]>{WORKSHEET}', "declares XML entities"),
         (f"{WORKSHEET}<row><c t='s'><v>5</v></c></row>", "a cell refers to a text that is not there"),
         (f"{WORKSHEET}<row r='1048577'>", "it has more rows than a sheet can have"),
+        (f"{WORKSHEET}<row r='2'/><row r='2'/>", "row 2 comes twice; save it again in Excel"),
+        (f"{WORKSHEET}<row r='0'/>", "row 0 comes twice"),
         (f"{WORKSHEET}<row><c r='XFE1'><v>1</v></c></row>", "it has more columns than a sheet can have"),
         (f"{WORKSHEET}</sheetData></worksheet>", "has no visible sheet that holds anything"),
         (f"{WORKSHEET}<row><c t='s'><v>one</v></c></row>", "is a damaged Excel workbook (invalid literal"),

@@ -109,9 +109,11 @@ class _Sheet:
                 self._has_formula = True
             self._reader.start(name)
         elif name == "row":
-            number = attributes.get("r")
-            self._number = int(number) if number is not None and number.isdigit() else self._number + 1
-            if not 0 < self._number <= _MOST_ROWS:
+            before, number = self._number, attributes.get("r")
+            self._number = int(number) if number is not None and number.isdigit() else before + 1
+            if self._number <= before:
+                raise Unreadable(f"is a damaged Excel workbook: row {self._number} comes twice; save it again in Excel")
+            if self._number > _MOST_ROWS:
                 raise Unreadable("is a damaged Excel workbook: it has more rows than a sheet can have")
             self._is_hidden = attributes.get("hidden") in {"1", "true"}
             self._cells = []

@@ -7,6 +7,7 @@ row; openpyxl takes four times as long, and holds all texts.
 
 from __future__ import annotations
 
+import logging
 import posixpath
 from contextlib import ExitStack, contextmanager
 from itertools import islice
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from kaspi_delivery_async.order_files.tables.search import Missing
 
 _MOST_SHEETS = 1000
+
+_logger = logging.getLogger(__name__)
 
 
 @attrs.frozen(kw_only=True)
@@ -71,7 +74,15 @@ def opened_workbook(
     """Open a workbook's sheet of orders; raises `InvalidRequestError`, while it is read, too."""
     with opened_archive(path) as archive, ExitStack() as stack:
         workbook = _Workbook(archive, stack)
-        chosen, search, rows = workbook.choose(sheet, missing, heading_row)
+        chosen, search, rows, others = workbook.choose(sheet, missing, heading_row)
+        if others:
+            _logger.warning(
+                "%s: the orders are on the sheet %r, and what is on the others is not read: %s; with the same heading "
+                "they would be sheets of orders, too",
+                storable(path.name),
+                storable(chosen.name),
+                _names(others),
+            )
         merged = merged_columns(archive, chosen.part)
         yield WorkbookTable(
             heading=search.heading(path, "row"),
@@ -126,13 +137,13 @@ class _Workbook:
 
     def choose(
         self, name: str | None, missing: Missing, heading_row: int | None
-    ) -> tuple[_Sheet, HeadingSearch, Iterator[Row]]:
-        """Return the sheet of that name, or else the only one that has the heading."""
+    ) -> tuple[_Sheet, HeadingSearch, Iterator[Row], list[_Sheet]]:
+        """Return the sheet of that name, or else the only one that has the heading, and the other filled sheets."""
         if name is not None:
             named = [sheet for sheet in self._sheets if sheet.name == name]
             if not named:
-                raise Unreadable(f"has no sheet {name!r}; its sheets: {self._names(self._sheets)}")
-            return named[0], *self._searched(named[0], missing, heading_row)
+                raise Unreadable(f"has no sheet {name!r}; its sheets: {_names(self._sheets)}")
+            return named[0], *self._searched(named[0], missing, heading_row), []
         filled = [
             (sheet, *self._searched(sheet, missing, heading_row))
             for sheet in self._sheets
@@ -144,10 +155,11 @@ class _Workbook:
         complete = [found for found in filled if found[1].is_complete]
         if len(complete) > 1 or (not complete and len(filled) > 1):
             raise Unreadable(
-                f"has several sheets: {self._names([found[0] for found in complete or filled])}; say which one holds "
+                f"has several sheets: {_names([found[0] for found in complete or filled])}; say which one holds "
                 "the orders (sheet)"
             )
-        return (complete or filled)[0]
+        chosen = (complete or filled)[0]
+        return *chosen, [sheet for sheet, *_ in filled if sheet is not chosen[0]]
 
     def _searched(
         self, sheet: _Sheet, missing: Missing, heading_row: int | None
@@ -159,9 +171,9 @@ class _Workbook:
                 break
         return search, rows
 
-    @staticmethod
-    def _names(sheets: list[_Sheet]) -> str:
-        return ", ".join(repr(storable(sheet.name)) for sheet in sheets[:10])
+
+def _names(sheets: list[_Sheet]) -> str:
+    return ", ".join(repr(storable(sheet.name)) for sheet in sheets[:10])
 
 
 def _target(archive: Archive, relations: str, matches: Callable[[str], bool]) -> list[str]:
