@@ -12,7 +12,7 @@ import sys
 import nox
 
 GROUPS = nox.project.load_toml("pyproject.toml")
-EXTRAS = "cli,dask,otel,phones,postgres,store,xlsx"
+EXTRAS = "cli,dask,otel,phones,postgres,sandbox-page,store,xlsx"
 
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
@@ -89,11 +89,12 @@ def package(session: nox.Session) -> None:
 
 @nox.session(python=PRESENT)
 def tests(session: nox.Session) -> None:
-    """Run all tests; those of the code generator and the examples, and the coverage, on the newest Python only."""
+    """Run all tests; on the newest Python alone those of the generator, examples and the page, and the coverage."""
     pytest = ["pytest", "--numprocesses=auto", "--dist=worksteal", *session.posargs]
     if session.python != NEWEST:
         install(session, "codegen", "test", compiled=True)
-        session.run(*pytest, "--ignore=tests/codegen", "--ignore=tests/examples")
+        ignored = ("tests/codegen", "tests/examples", "tests/sandbox/test_page_in_browser.py")
+        session.run(*pytest, *(f"--ignore={path}" for path in ignored))
         return
     install(session, "codegen", "examples", "test", compiled=True)
     session.run("python", "-m", "codegen", "--check")

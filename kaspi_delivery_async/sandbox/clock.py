@@ -119,6 +119,25 @@ class Clock:
         """
         return self._wall() if self._wall_stamps else self.now()
 
+    @property
+    def next_due(self) -> float | None:
+        """When something happens by itself next, in Unix seconds of this clock; None if nothing does."""
+        return self._due[0][0] if self._due else None
+
+    def set_speed(self, speed: float) -> None:
+        """Have ``speed`` seconds pass in each real second from now on; 0 stands still.
+
+        Raises:
+            ValueError: ``speed`` is negative or not finite.
+            RuntimeError: The sandbox is not running.
+
+        """
+        if not 0 <= speed < math.inf:
+            raise ValueError(f"speed: 0 (driven by hand) or a positive number, not {speed!r}")
+        self._origin = (self.now(), self._running().loop.time())
+        self.speed = speed
+        self._arm()
+
     def call_at(self, when: float, callback: Callable[[], None]) -> None:
         """Call something when the clock shows ``when``; things due at one time are called in the order of asking."""
         entry = (when, next(self._numbers), callback)

@@ -4,7 +4,6 @@ import secrets
 from collections.abc import Iterable
 from contextlib import AsyncExitStack
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from aiohttp import web
@@ -18,10 +17,11 @@ from kaspi_delivery_async.sandbox.deliveries.service import Deliveries, Delivery
 from kaspi_delivery_async.sandbox.faults.fault import Fault
 from kaspi_delivery_async.sandbox.faults.selection import Faults
 from kaspi_delivery_async.sandbox.http.access import check_api_key
-from kaspi_delivery_async.sandbox.http.control_api import ControlApi
+from kaspi_delivery_async.sandbox.http.control.api import ControlApi
 from kaspi_delivery_async.sandbox.http.delivery_api import DeliveryApi
 from kaspi_delivery_async.sandbox.http.fault_effects import FaultEffects
 from kaspi_delivery_async.sandbox.http.server import API_ROOT, Router, SandboxServer
+from kaspi_delivery_async.sandbox.page.entry import with_page
 from kaspi_delivery_async.sandbox.state.idempotency_keys import KeyMemory
 from kaspi_delivery_async.sandbox.state.logs import Log, RecordedRequest, WebhookAttempt
 from kaspi_delivery_async.sandbox.state.records import DeliveryRecord
@@ -60,6 +60,8 @@ class Sandbox:
     """Every delivery under its id, in order of creation."""
     seed: int
     """What ids, durations and chances follow from."""
+    hidden_settings: set[str]
+    """What the control API does not show, of ``apiKey`` and ``webhookSecret``; empty at first."""
     assumptions: Assumptions
     """How the sandbox behaves where no page of the vendor says so."""
 
@@ -114,7 +116,7 @@ class Sandbox:
         settings.check_numbers(port=port, answer_limit=answer_limit, keep=keep)
         self.api_key = settings.checked_key(api_key, "api_key")
         self.api_keys = {settings.checked_key(each, "api_keys") for each in api_keys}
-        self.disabled_keys = set(disabled_keys)
+        self.disabled_keys, self.hidden_settings = set(disabled_keys), set[str]()
         self.clock = clock or Clock.real()
         self.seed = secrets.randbelow(2**32) if seed is None else seed
         self.assumptions = assumptions or Assumptions()
@@ -221,9 +223,7 @@ class Sandbox:
         await self.start()
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_error: object) -> None:
         await self.stop()
 
     async def advance(self, delivery_id: str, status: str, *, notes: str | None = None) -> DeliveryRecord:
@@ -290,11 +290,11 @@ class Sandbox:
             assumptions=self.assumptions,
         )  # fmt: skip
         router = Router(
-            api=api, control=ControlApi(self).respond, faults=self.faults, effects=self._effects, log=self.requests,
-            clock=self.clock, assumptions=self.assumptions, remote_control=self._remote_control,
-            allowed_hosts=self._allowed_hosts,
+            api=api, control=with_page(ControlApi(self, create_example=self._service.create_example).respond),
+            faults=self.faults, effects=self._effects, log=self.requests, clock=self.clock,
+            assumptions=self.assumptions, remote_control=self._remote_control, allowed_hosts=self._allowed_hosts,
         )  # fmt: skip
-        return web.ServerRunner(SandboxServer(router.handle), shutdown_timeout=_GRACE)
+        return web.ServerRunner(SandboxServer(router), shutdown_timeout=_GRACE)
 
     def _admit(self, api_key: str) -> None:
         check_api_key(api_key, current=self.api_key, others=self.api_keys, disabled=self.disabled_keys)

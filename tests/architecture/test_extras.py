@@ -18,6 +18,7 @@ EXTRAS = {
     "distributed",
     "opentelemetry",
     "django",
+    "jinja2",
     "phonenumbers",
     "pytest",
     "xlsxwriter",

@@ -63,7 +63,12 @@ def test_every_response_is_as_described(path: str, method: str, mode: Generation
 @pytest.mark.parametrize("mode", list(GenerationMode), ids=lambda mode: str(mode.value))
 @pytest.mark.parametrize(
     ("path", "method"),
-    [(path, method.upper()) for path, item in control_description().document["paths"].items() for method in item],
+    [
+        (path, method.upper())
+        for path, item in control_description().document["paths"].items()
+        for method in item
+        if path != "/changes"
+    ],  # its response has no end
 )
 def test_every_response_of_the_control_api_is_as_described(
     path: str, method: str, mode: GenerationMode, sandbox: ThreadedSandbox
@@ -112,6 +117,7 @@ def test_schemathesis_finds_nothing_in_any_phase_with_any_check(description: str
             *(Path(sys.executable).with_name("schemathesis"), "run", OPENAPI / description, "--url", url),
             *("--checks", "all", "--max-examples", "100", "--continue-on-failure", "--no-color"),
             *("--header", f"x-api-key:{sandbox.api_key}"),
+            *("--exclude-path", "/changes"),  # its response has no end
         ]
         with steady_orders(sandbox) if control else nullcontext():
             ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)

@@ -135,6 +135,8 @@ def serve(
         raise ConfigurationError(f"{error}; change --fault") from None
     except ValueError as error:
         raise ConfigurationError(f"{error}; change {_source(str(error), shown)}") from None
+    given = {"apiKey": shown.api_key, "webhookSecret": shown.webhook_secret}
+    sandbox.hidden_settings = {name for name, is_shown in given.items() if not is_shown}
     activity = None if quiet else Activity(as_json=as_json, verbose=verbose)
     asyncio.run(_serve(sandbox, activity, None if as_json else shown))
 

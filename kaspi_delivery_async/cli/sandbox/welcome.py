@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from kaspi_delivery_async.sandbox.page.entry import page_problem
+
 if TYPE_CHECKING:
     from kaspi_delivery_async.sandbox import Sandbox
 
@@ -41,6 +43,7 @@ def facts(sandbox: "Sandbox") -> dict[str, object]:
     return {
         "baseUrl": sandbox.base_url,
         "controlUrl": control_url(sandbox),
+        "pageUrl": None if page_problem() else control_url(sandbox),
         "apiKey": sandbox.api_key,
         "webhookSecret": sandbox.webhook_secret,
         "webhookUrl": sandbox.webhook_url,
@@ -65,6 +68,7 @@ def welcome(sandbox: "Sandbox", shown: Shown) -> str:
 A local Delivery API, made for tests; Ctrl-C ends it.
 
   base URL        {sandbox.base_url}
+  page            {page_problem() or control_url(sandbox)}
   control API     {control_url(sandbox)}
   API key         {sandbox.api_key if shown.api_key else "that of KASPI_API_KEY"}
   webhook secret  {sandbox.webhook_secret if shown.webhook_secret else "that of KASPI_WEBHOOK_SECRET"}

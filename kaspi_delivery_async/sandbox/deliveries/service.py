@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Callable, ItemsView, Iterator, Mapping, ValuesView
+from types import MappingProxyType
 
 import attrs
 
@@ -13,6 +14,17 @@ from kaspi_delivery_async.sandbox.state.records import DeliveryRecord, Event, St
 from kaspi_delivery_async.sandbox.state.storage import SavedState, Storage, StorageError
 
 _TEST_EVENTS_KEPT = 1000
+
+_EXAMPLE: Mapping[str, object] = MappingProxyType({
+    "pickup": {
+        "address": "42 Dostyk Ave, Almaty", "contact": {"name": "Kaspi Pickup Hub", "phone": "+7 727 000 0000"},
+    },
+    "dropoff": {
+        "address": "89 Satpayev St, Almaty", "contact": {"name": "Aigerim K.", "phone": "+7 701 000 0000"},
+        "notes": "Call when outside",
+    },
+    "parcel": {"description": "Shoes, box", "weightGrams": 800, "valueKzt": 18000},
+})  # fmt: skip
 
 
 class UnknownDeliveryError(LookupError):
@@ -28,6 +40,8 @@ class Deliveries(Mapping[str, DeliveryRecord]):
 
     def __init__(self, records: dict[str, DeliveryRecord]) -> None:
         self._records = records
+        self.changes: int = 0
+        """How often one was created, moved or forgotten."""
 
     def __getitem__(self, delivery_id: str) -> DeliveryRecord:
         return self._records[delivery_id]
@@ -86,6 +100,7 @@ class DeliveryService:
         self._records.clear()
         self._orders.clear()
         self._test_events.clear()
+        self.deliveries.changes += 1
 
     def create(self, order_id: str, order: dict[str, object], *, idempotency_key: str | None) -> DeliveryRecord:
         """Take a checked order."""
@@ -104,6 +119,13 @@ class DeliveryService:
         self._storage.save_count("created", self._created)
         self._orders.add(order_id)
         return self._enter(record)
+
+    def create_example(self) -> DeliveryRecord:
+        """Take the order of the vendor's first page, under an id of its own. Source: GS."""
+        order_id = f"example-{self._created + 1}"
+        record = self.create(order_id, {"externalOrderId": order_id, **_EXAMPLE}, idempotency_key=None)
+        self.commit()
+        return record
 
     def has_order(self, order_id: str) -> bool:
         """Whether there is a delivery of this order."""
@@ -196,6 +218,7 @@ class DeliveryService:
     def _enter(self, record: DeliveryRecord) -> DeliveryRecord:
         """Take over a delivery that has just reached a status."""
         self._records[record.delivery_id] = record
+        self.deliveries.changes += 1
         self._storage.save_delivery(record)
         self._publish(_event(record, record.history[-1]))
         self._move_along(record)

@@ -1,6 +1,6 @@
 """One HTTP exchange as plain data: the request, the response, and why a request is refused."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 
 import attrs
 
@@ -32,6 +32,8 @@ class HttpResponse:
     body: bytes = attrs.field(repr=False)
     headers: tuple[tuple[str, str], ...] = ()
     content_type: str = JSON
+    stream: AsyncGenerator[bytes] | None = attrs.field(default=None, repr=False)
+    """What is sent instead of the body, piece by piece, until the client has gone."""
 
 
 class HttpError(Exception):

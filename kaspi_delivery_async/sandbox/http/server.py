@@ -3,7 +3,8 @@
 import asyncio
 import functools
 import ipaddress
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
 from urllib.parse import unquote
 
 import attrs
@@ -54,14 +55,6 @@ class _Protocol(web.RequestHandler):
         return response
 
 
-class SandboxServer(web.Server):
-    """An aiohttp server that refuses malformed HTTP as JSON."""
-
-    def __call__(self) -> web.RequestHandler:
-        """Make the protocol of one connection."""
-        return _Protocol(self, loop=asyncio.get_running_loop())
-
-
 @attrs.frozen(kw_only=True)
 class Router:
     """Handles each request of either API."""
@@ -79,6 +72,8 @@ class Router:
     """Names by which the sandbox is known, beside those of loopback."""
     _ours: set[str] = attrs.field(factory=set[str], init=False)
     """``Host`` headers that were found to be ours."""
+    streams: set[asyncio.Task[object] | None] = attrs.field(factory=set["asyncio.Task[object] | None"], init=False)
+    """What sends responses without an end."""
     _in_flight: set[tuple[str, str]] = attrs.field(factory=set[tuple[str, str]], init=False)
     """Idempotency keys whose first request a fault holds back."""
 
@@ -117,7 +112,28 @@ class Router:
         if not self.remote_control and not _is_local(connection):
             message = "the control API responds to this machine only, unless `remote_control` lets others in"
             return respond(error_response(HttpError(403, "forbidden", message)))
-        return respond(await self.control(request))
+        response = await self.control(request)
+        if response.stream is None:
+            return respond(response)
+        return await self._stream(connection, response, response.stream)
+
+    async def _stream(
+        self, connection: web.BaseRequest, response: HttpResponse, stream: AsyncGenerator[bytes]
+    ) -> web.StreamResponse:
+        headers = {"Content-Type": response.content_type, "Cache-Control": "no-store"}
+        sent = web.StreamResponse(status=response.status, headers=headers)
+        task = asyncio.current_task()
+        self.streams.add(task)
+        try:
+            async with aclosing(stream):
+                await sent.prepare(connection)
+                async for piece in stream:
+                    await sent.write(piece)
+        except ConnectionError:
+            pass  # the client has gone
+        finally:
+            self.streams.discard(task)
+        return sent
 
     def _refuse(self, connection: web.BaseRequest, body: bytes, error: HttpError) -> web.StreamResponse:
         """Refuse and record a request that reaches no operation, so that its sender finds the mistake."""
@@ -189,6 +205,24 @@ class Router:
         check_source(source, names=self.allowed_hosts)
         if len(self._ours) < _KNOWN_HOSTS:
             self._ours.add(hosts[0])
+
+
+class SandboxServer(web.Server):
+    """An aiohttp server that refuses malformed HTTP as JSON, and ends responses without an end when it stops."""
+
+    def __init__(self, router: Router) -> None:
+        super().__init__(router.handle)
+        self._router = router
+
+    def __call__(self) -> web.RequestHandler:
+        """Make the protocol of one connection."""
+        return _Protocol(self, loop=asyncio.get_running_loop())
+
+    def pre_shutdown(self) -> None:
+        """Begin to stop."""
+        super().pre_shutdown()
+        for task in filter(None, self._router.streams):
+            task.cancel()
 
 
 async def _read(connection: web.BaseRequest) -> bytes:

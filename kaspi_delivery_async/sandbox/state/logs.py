@@ -110,12 +110,15 @@ class Log(Sequence[_T], Generic[_T]):
         self._bytes = 0
         self.total: int = 0
         """How many there were, those no longer remembered included."""
+        self.changes: int = 0
+        """How often anything of it has changed."""
         self.observer: Callable[[_T], None] | None = None
         """Called with each entry when nothing of it will change any more."""
 
     def append(self, entry: _T, *, final: bool = True) -> int:
         """Add an entry and return its number; ``final`` if it will not be replaced."""
         number = self._next
+        self.changes += 1
         self._next = number + 1
         self._entries[number] = entry
         self._bytes += self._size(entry)
@@ -130,21 +133,33 @@ class Log(Sequence[_T], Generic[_T]):
         """Put the final version of an entry in its place, if it is still remembered."""
         if number in self._entries:
             self._entries[number] = entry
+            self.changes += 1
         if self.observer is not None:
             self.observer(entry)
 
-    def page(self, limit: int, before: int | None = None) -> tuple[tuple[_T, ...], int | None]:
-        """Return the newest entries before an entry's number, and the number to go on from, if there are older ones."""
+    def page(
+        self, limit: int, before: int | None = None, *, where: Callable[[_T], bool] | None = None
+    ) -> tuple[tuple[tuple[int, _T], ...], int | None]:
+        """Return the newest entries before an entry's number, and the number to go on from, if there are older ones.
+
+        Each has its number; ``where`` leaves some out.
+        """
+        if where is not None:
+            chosen = [each for each in self._entries.items() if where(each[1]) and (before is None or each[0] < before)]
+            newest = tuple(chosen[-limit:])
+            return newest, newest[0][0] if len(chosen) > limit else None
         oldest = self._next - len(self._entries)
         end = self._next if before is None else min(max(before, oldest), self._next)
         start = max(end - limit, oldest)
-        return tuple(self._entries[number] for number in range(start, end)), start if start > oldest else None
+        entries = tuple((number, self._entries[number]) for number in range(start, end))
+        return entries, start if start > oldest else None
 
     def clear(self) -> None:
         """Forget everything, the count included."""
         self._entries.clear()
         self._bytes = 0
         self.total = 0
+        self.changes += 1
 
     def __repr__(self) -> str:
         """Show the newest entries: it is what a failing assertion prints."""

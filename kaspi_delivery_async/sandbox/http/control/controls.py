@@ -1,10 +1,10 @@
 """What the control API needs of a sandbox."""
 
-from collections.abc import Mapping
 from typing import Protocol
 
 from kaspi_delivery_async.sandbox.assumptions import Assumptions
 from kaspi_delivery_async.sandbox.clock import Clock
+from kaspi_delivery_async.sandbox.deliveries.service import Deliveries
 from kaspi_delivery_async.sandbox.faults.selection import Faults
 from kaspi_delivery_async.sandbox.state.logs import Log, RecordedRequest, WebhookAttempt
 from kaspi_delivery_async.sandbox.state.records import DeliveryRecord
@@ -19,10 +19,12 @@ class Controls(Protocol):
     webhook_attempts: Log[WebhookAttempt]
     api_key: str
     api_keys: set[str]
+    deliveries: Deliveries
+    hidden_settings: set[str]
 
     @property
-    def deliveries(self) -> Mapping[str, DeliveryRecord]:
-        """Every delivery under its id."""
+    def base_url(self) -> str:
+        """The URL of the Delivery API."""
         ...
 
     @property

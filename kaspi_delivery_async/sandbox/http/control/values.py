@@ -12,7 +12,7 @@ _HIDDEN = frozenset({"x-api-key", "authorization", "cookie"})
 def time(clock: Clock) -> dict[str, object]:
     """Show the sandbox clock."""
     now = clock.now()
-    return {"now": rfc3339(now), "unix": now, "speed": clock.speed}
+    return {"now": rfc3339(now), "unix": now, "speed": clock.speed, "nextDue": clock.next_due}
 
 
 def delivery(record: DeliveryRecord) -> dict[str, object]:
@@ -26,17 +26,17 @@ def fault(armed: ArmedFault) -> dict[str, object]:
     return {"id": str(armed.number), "fault": str(armed.fault), "left": armed.left}
 
 
-def request(seen: RecordedRequest) -> dict[str, object]:
+def request(number: int, seen: RecordedRequest) -> dict[str, object]:
     """Show a request, without what proves who sent it."""
     shown = _fields(seen, "at", "method", "path", "operation", "idempotency_key", "status", "replayed", "fault")
     headers = {name: "(hidden)" if name.lower() in _HIDDEN else value for name, value in seen.headers.items()}
-    return {**shown, "headers": headers, "body": seen.body.decode(errors="replace")}
+    return {"number": number, **shown, "headers": headers, "body": seen.body.decode(errors="replace")}
 
 
-def attempt(made: WebhookAttempt) -> dict[str, object]:
+def attempt(number: int, made: WebhookAttempt) -> dict[str, object]:
     """Show a webhook attempt."""
     names = ("event_id", "type", "delivery_id", "attempt", "at", "url", "status", "error", "duration", "fault")
-    return {**_fields(made, *names), "headers": dict(made.headers), "body": made.body.decode()}
+    return {"number": number, **_fields(made, *names), "headers": dict(made.headers), "body": made.body.decode()}
 
 
 def _fields(value: object, *names: str) -> dict[str, object]:

@@ -1,0 +1,1 @@
+"""The control API: what `Sandbox` offers in code, over HTTP."""
