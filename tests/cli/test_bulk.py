@@ -391,7 +391,9 @@ async def test_a_pause_on_dask_is_reported(sandbox: Sandbox, orders_file: str, f
     )
     assert process.stdout is not None
     async with asyncio.timeout(60):
-        assert b'"event":"paused"' in await process.stdout.readline()
+        while b'"event":"workers"' in (line := await process.stdout.readline()):
+            pass
+    assert b'"event":"paused"' in line
     process.send_signal(signal.SIGTERM)
     await process.communicate()
     assert process.returncode == 143
