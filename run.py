@@ -15,7 +15,7 @@ ENVIRONMENT = ROOT / ".venv"
 PROGRAMS = ENVIRONMENT / ("Scripts" if os.name == "nt" else "bin")
 
 RUNS = {
-    "demo": (["--editable", ".[cli]"], ["kaspi-delivery", "demo"]),
+    "demo": (["--editable", ".[cli,sandbox-page]"], ["kaspi-delivery", "demo"]),
     "checks": (["nox[uv]"], ["nox", "--parallel", "auto"]),
 }
 

@@ -5,6 +5,7 @@ import re
 import signal
 from datetime import UTC, datetime, timedelta
 
+import aiohttp
 import attrs
 import orjson
 import pytest
@@ -135,7 +136,31 @@ async def test_an_order_that_was_refused_makes_it_fail(
 async def test_through_the_entry_point_in_real_time(run: Run) -> None:
     ended = await run("demo", "--speed", "4000", "--json")
     assert (ended.code, ended.err) == (0, "")
+    assert ended.json_lines[-1]["page"].endswith("/_sandbox/")
     assert ended.json_lines[-1]["ok"] is True
+
+
+async def test_kept_it_shows_its_page_until_ctrl_c() -> None:
+    async with started("demo", "--speed", "4000", "--keep") as process, asyncio.timeout(60):
+        url = re.search(r"http://\S+/_sandbox/", (await first_line(process)).decode())
+        assert url is not None
+        assert process.stderr is not None
+        assert b"Ctrl-C ends it" in await process.stderr.readline()
+        async with aiohttp.ClientSession() as session, session.get(url[0], headers={"Accept": "text/html"}) as page:
+            assert "24 deliveries" in await page.text()
+        process.send_signal(signal.SIGINT)
+        out, err = await process.communicate()
+    assert (process.returncode, err) == (0, b"")
+    assert b"no order was created twice." in out
+
+
+@pytest.mark.looptime
+async def test_without_the_extra_it_says_how_to_install_the_page(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kaspi_delivery_async.cli.demo.run.page_problem", lambda: "there is no page")
+    assert await perform(choose_view(as_json=False), speed=4000, seed=0)
+    assert capsys.readouterr().out.startswith("there is no page\n")
 
 
 def test_a_demo_that_fails_has_exit_code_1(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

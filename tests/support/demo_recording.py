@@ -49,6 +49,9 @@ class Recording:
         self.frames: list[RenderableType] = []
         self._due = 0.0
 
+    def announce(self, page: str, *, problem: str | None) -> None:
+        """Leave it out: its port is another one each time."""
+
     def screen(self) -> AbstractContextManager[object]:
         """Return nothing to be opened."""
         return nullcontext()

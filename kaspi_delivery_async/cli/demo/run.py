@@ -13,11 +13,14 @@ from kaspi_delivery_async import operations
 from kaspi_delivery_async.cli.demo.progress import Board
 from kaspi_delivery_async.cli.demo.snapshot import Scene, Traffic, problems
 from kaspi_delivery_async.cli.demo.views import View
+from kaspi_delivery_async.cli.signals import stop_signals
+from kaspi_delivery_async.cli.streams import say
 from kaspi_delivery_async.client import DeliveryClient
 from kaspi_delivery_async.errors import KaspiDeliveryError, WebhookVerificationError
 from kaspi_delivery_async.models import DeliveryRequest, DeliveryStatus
 from kaspi_delivery_async.order_files import read_orders
 from kaspi_delivery_async.sandbox import Clock, Journey, Sandbox
+from kaspi_delivery_async.sandbox.page.entry import page_problem
 from kaspi_delivery_async.tracking import StatusHub
 from kaspi_delivery_async.webhooks import MemoryStore, Receipt, WebhookInbox, WebhookVerifier
 from kaspi_delivery_async.webhooks.receivers.aiohttp import aiohttp_handler
@@ -57,13 +60,13 @@ def bundled_orders() -> list[DeliveryRequest]:
         return [line.order for line in read_orders(path) if isinstance(line.order, DeliveryRequest)]
 
 
-async def perform(view: View, *, speed: float, seed: int) -> bool:
-    """Deliver the bundled orders and show it; return whether all ended as expected."""
+async def perform(view: View, *, speed: float, seed: int, keep: bool = False) -> bool:
+    """Deliver the bundled orders and show it; return whether all ended as expected, on Ctrl-C if ``keep``."""
     with _quiet_log():
-        return await _perform(view, speed=speed, seed=seed)
+        return await _perform(view, speed=speed, seed=seed, keep=keep)
 
 
-async def _perform(view: View, *, speed: float, seed: int) -> bool:
+async def _perform(view: View, *, speed: float, seed: int, keep: bool) -> bool:
     hub = StatusHub()
     board = Board(bundled_orders())
     sandbox = Sandbox(clock=Clock.sped_up(speed), journey=JOURNEY, faults=FAULTS, seed=seed)
@@ -84,12 +87,18 @@ async def _perform(view: View, *, speed: float, seed: int) -> bool:
         sandbox.webhook_url = url
         async with sandbox, DeliveryClient(sandbox.api_key, base_url=sandbox.base_url, instrumentation=()) as client:
             patience = sum(longest for _, longest in JOURNEY.legs().values()) / speed + _PATIENCE
+            view.announce(f"{sandbox.root_url}/_sandbox/", problem=page_problem())
             work = asyncio.create_task(_deliver_all(client, board, hub, patience=patience))
             try:
-                return await _show(view, work, sandbox, received, board)
+                is_good = await _show(view, work, sandbox, received, board)
             finally:
                 work.cancel()
                 await asyncio.wait([work])
+            if keep:
+                say(f"{sandbox.root_url}/_sandbox/ stays; Ctrl-C ends it")
+                with stop_signals() as stopped:
+                    await stopped.wait()
+            return is_good
 
 
 @contextmanager

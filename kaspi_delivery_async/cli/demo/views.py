@@ -22,6 +22,10 @@ _PLAIN_WIDTH = 140  # columns where no terminal sets them: enough for every line
 class View(Protocol):
     """Something that shows the demo."""
 
+    def announce(self, page: str, *, problem: str | None) -> None:
+        """Say where the sandbox's page is, or why there is none."""
+        ...
+
     def screen(self) -> AbstractContextManager[object]:
         """Return what must be open while `show` is called."""
         ...
@@ -51,6 +55,10 @@ class LiveView:
         self._console = terminal
         self._live = Live(console=terminal, auto_refresh=False, transient=True)
 
+    def announce(self, page: str, *, problem: str | None) -> None:
+        """Print it."""
+        self._console.print(problem or f"In a browser: {page}", soft_wrap=True, highlight=False, markup=False)
+
     def screen(self) -> AbstractContextManager[object]:
         """Return the live display, which hides the cursor meanwhile."""
         return self._live
@@ -71,6 +79,10 @@ class PlainView:
         """Write to a file or a pipe."""
         self._console = plain
         self._printed: int | None = None
+
+    def announce(self, page: str, *, problem: str | None) -> None:
+        """Print it."""
+        self._console.print(problem or f"In a browser: {page}", soft_wrap=True, highlight=False, markup=False)
 
     def screen(self) -> AbstractContextManager[object]:
         """Return nothing to be opened."""
@@ -96,6 +108,11 @@ class JsonView:
     def __init__(self) -> None:
         """Write to stdout."""
         self._printed = 0
+        self._page: str | None = None
+
+    def announce(self, page: str, *, problem: str | None) -> None:
+        """Have it in the last object."""
+        self._page = page if problem is None else None
 
     def screen(self) -> AbstractContextManager[object]:
         """Return nothing to be opened."""
@@ -114,6 +131,7 @@ class JsonView:
                 {
                     "type": "summary",
                     "ok": not problems,
+                    "page": self._page,
                     "problems": problems,
                     "seconds": round(scene.elapsed, 3),
                     "traffic": attrs.asdict(scene.traffic),
