@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import nox
 
@@ -30,7 +31,7 @@ def runs(version: str) -> bool:
     )
 
 
-PRESENT = [version for version in ("3.11", "3.12", "3.13") if runs(version)] or [sys.executable]
+PRESENT = [version for version in ("3.11", "3.12", "3.13", "3.14") if runs(version)] or [sys.executable]
 NEWEST = PRESENT[-1]
 
 
@@ -62,9 +63,11 @@ def lint(session: nox.Session) -> None:
 @nox.session(python=NEWEST, allow_parallel=True)
 @nox.parametrize("checker", ["mypy", "pyright"])
 def typing(session: nox.Session, checker: str) -> None:
-    """Check types, as two checkers see them, and as users of the installed package do."""
+    """Check types, as two checkers and as users of the installed package see them, and the API against its record."""
     install(session, "dev")
     session.run(checker)
+    if checker == "mypy":  # whose stubs record the public API
+        session.run("python", "-m", "tests.release.api", *session.posargs)
     if checker == "pyright":
         session.run("pyright", "--verifytypes", "kaspi_delivery_async", "--ignoreexternal")
 
@@ -122,6 +125,55 @@ def docs(session: nox.Session) -> None:
     session.run("python", "-m", "tests.site.checks", "build/site")
     session.run("python", "-m", "tests.site.accessibility", "build/site")
     session.log("the site is build/site/index.html")
+
+
+@nox.session(python=NEWEST, default=False)
+def release(session: nox.Session) -> None:
+    """Build a release twice with the same bytes, check it, and list what it depends on; everything but the upload."""
+    session.install("--constraint", "constraints.txt", *nox.project.dependency_groups(GROUPS, "release"))
+    session.run("python", "-m", "tests.release.builds", "dist")
+    [wheel] = Path("dist").glob("*.whl")
+    session.run("twine", "check", "--strict", *map(str, Path("dist").iterdir()))
+    session.run("check-wheel-contents", str(wheel))
+    session.run("pyroma", "--min", "8", ".")  # two marks are for a home page and an address, which a forge gives it
+    for version in PRESENT:  # as a user would, with pip alone
+        environment = Path(session.create_tmp(), f"installed-{version}")
+        session.run(f"python{version}", "-m", "venv", "--clear", str(environment), external=True)
+        python = str(environment / "bin" / "python")
+        session.run(python, "-m", "pip", "install", "--quiet", f"{wheel}[cli]", external=True)
+        session.run(python, "-W", "error", "-c", "import kaspi_delivery_async", external=True)
+        session.run(str(environment / "bin" / "kaspi-delivery"), "demo", "--speed", "5000", external=True, silent=True)
+    everything = Path(session.create_tmp(), "everything")
+    session.run("python", "-m", "venv", "--clear", str(everything))
+    python = str(everything / "bin" / "python")
+    session.run(python, "-m", "pip", "install", "--quiet", f"{wheel}[{EXTRAS}]", external=True)
+    session.run("cyclonedx-py", "environment", "--output-reproducible", "--output-file", "dist/sbom.cdx.json", python)
+    session.run("pip-licenses", "--python", python, "--format", "markdown", "--output-file", "dist/licences.md")
+
+
+@nox.session(python=NEWEST, default=False)
+@nox.parametrize("provider", ["backoff", "python-backoff", "both"])
+def retries(session: nox.Session, provider: str) -> None:
+    """Test the retries with each of the packages that provide the module `backoff`, and with one over the other."""
+    install(session, "test")
+    session.run("uv", "pip", "uninstall", "--quiet", "backoff", "python-backoff", external=True)
+    for name in ("python-backoff", "backoff") if provider == "both" else (provider,):
+        session.install("--constraint", "constraints.txt", "--no-deps", name)
+    # `backoff` calls what Python 3.14 deprecates; that is why it is not required there.
+    session.run("pytest", "-W", "ignore:.*iscoroutinefunction:DeprecationWarning", "tests/call", "tests/client")
+
+
+@nox.session(python=PRESENT[0], default=False)
+def lowest(session: nox.Session) -> None:
+    """Test with the lowest version of each package that pyproject.toml allows, on the oldest Python."""
+    resolved = ("uv", "pip", "compile", "--quiet", "--resolution", "lowest-direct", "pyproject.toml")
+    requirements = session.create_tmp() + "/requirements.txt"
+    session.run(*resolved, "--all-extras", "--python", PRESENT[0], "--output-file", requirements, external=True)
+    session.install("--requirement", requirements, "--no-deps", "--editable", ".")
+    # What these tests do without requires newer versions itself.
+    tools = [tool for tool in nox.project.dependency_groups(GROUPS, "test") if "schemathesis" not in tool]
+    session.install(*tools, "--constraint", requirements)
+    session.run("pytest", *(f"tests/{folder}" for folder in ("bulk", "call", "client", "database", "order_files")))
 
 
 @nox.session(python=NEWEST, default=False)

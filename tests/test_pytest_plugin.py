@@ -15,8 +15,9 @@ from tests.support.orders import order
 
 
 def test_a_synchronous_test_reaches_the_sandbox(kaspi_sandbox: ThreadedSandbox) -> None:
-    with pytest.raises(urllib.error.HTTPError, match="401"):
+    with pytest.raises(urllib.error.HTTPError, match="401") as refused:
         urllib.request.urlopen(f"{kaspi_sandbox.base_url}/v1/deliveries/dlv_1")
+    refused.value.close()
     assert kaspi_sandbox.requests.total == 1
 
 

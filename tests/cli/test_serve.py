@@ -257,8 +257,9 @@ def _base_url(first: bytes, output: BinaryIO) -> str:
 
 
 def _post(base_url: str, body: bytes) -> None:
-    with pytest.raises(urllib.error.HTTPError, match="401"):
+    with pytest.raises(urllib.error.HTTPError, match="401") as refused:
         urllib.request.urlopen(f"{base_url}/v1/deliveries", body)
+    refused.value.close()
 
 
 @asynccontextmanager

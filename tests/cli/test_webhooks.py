@@ -67,7 +67,8 @@ def post(url: str, raw: bytes, *, deadline: float) -> int:
                 status: int = response.status
                 return status
         except urllib.error.HTTPError as refused:
-            return refused.code
+            with refused:
+                return refused.code
         except OSError:
             time.sleep(0.02)
     raise TimeoutError
