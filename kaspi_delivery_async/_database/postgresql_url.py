@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import configparser
 import getpass
 import ipaddress
 import os
 import re
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
@@ -89,10 +92,17 @@ def parse_postgresql_url(url: str) -> PostgresqlUrl:
     driver = settings.driver
     if not driver.keys() & {"user", "service"} and "@" not in parts.netloc and not _has_default_user():
         raise ConfigurationError("the PostgreSQL URL names no user, and this process's own has no name; name one")
+    service = _service(driver["service"]) if "service" in driver else {}
     requires_tls = (
-        not driver.keys() & {"sslmode", "service"}
+        "sslmode" not in {*driver, *service}
         and "PGSSLMODE" not in os.environ
-        and _leaves_this_machine(parts.netloc, driver.get("host"))
+        # In the order in which the driver looks for the host.
+        and _leaves_this_machine(
+            unquote(parts.netloc.rpartition("@")[2])
+            or driver.get("host")
+            or service.get("host")
+            or os.environ.get("PGHOST", "")
+        )
     )
     if requires_tls:
         # Otherwise anyone on the way may decline TLS, and read the password.
@@ -174,8 +184,15 @@ def _has_default_user() -> bool:
         return False
 
 
-def _leaves_this_machine(netloc: str, host_setting: str | None) -> bool:
-    hosts = host_setting or unquote(netloc.rpartition("@")[2]) or os.environ.get("PGHOST", "")
+def _service(name: str) -> Mapping[str, str]:
+    """Return the settings of a service in the file that the driver reads; none where it finds none."""
+    services = configparser.ConfigParser(interpolation=None)
+    with suppress(configparser.Error, OSError, RuntimeError, ValueError):  # which the driver reports, if it matters
+        services.read(os.environ.get("PGSERVICEFILE") or Path.home() / ".pg_service.conf")
+    return dict(services.items(name)) if services.has_section(name) else {}
+
+
+def _leaves_this_machine(hosts: str) -> bool:
     return not all(_is_here(host) for host in hosts.split(","))
 
 

@@ -1,6 +1,7 @@
 """PostgreSQL URLs as hosters write them."""
 
 import getpass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -65,6 +66,13 @@ def test_what_nobody_understands_is_named(query: str, name: str) -> None:
         ("10.0.0.7:5432/db", True),
         ("127.0.0.1,db.example/db", True),
         ("/db?host=db.example", True),
+        ("db.example/db?host=/run/postgresql", True),
+        ("db.example/db?service=nowhere", True),
+        ("/db?service=far", True),
+        ("/db?service=far-by-tls", False),
+        ("/db?service=far-by-tls&sslmode=require", False),
+        ("localhost/db?service=far", False),
+        ("/db?service=near", False),
         ("db.example/db?sslmode=prefer", False),
         ("localhost:5432/db", False),
         ("[::1]:5432/db", False),
@@ -72,7 +80,14 @@ def test_what_nobody_understands_is_named(query: str, name: str) -> None:
         ("%2Frun%2Fpostgresql/db", False),
     ],
 )
-def test_a_password_leaves_this_machine_in_clear_only_if_that_is_asked_for(rest: str, requires_tls: bool) -> None:
+def test_a_password_leaves_this_machine_in_clear_only_if_that_is_asked_for(
+    rest: str, requires_tls: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    services = tmp_path / "services"
+    services.write_text(
+        "[far]\nhost=db.example\n[far-by-tls]\nhost=db.example\nsslmode=verify-full\n[near]\nhost=localhost\n"
+    )
+    monkeypatch.setenv("PGSERVICEFILE", str(services))
     assert parse_postgresql_url(f"postgresql://me:pw@{rest}").requires_tls == requires_tls
 
 
