@@ -143,22 +143,23 @@ class OperationComparison:
             self.schemas.compare(called, one.get("schema", True), other.get("schema", True))
 
     def _compare_responses(self, old: Operation, new: Operation) -> None:
-        before, after = old.parts.get("responses", {}), new.parts.get("responses", {})
+        before, after = _by_status(old.parts.get("responses", {})), _by_status(new.parts.get("responses", {}))
         good = [status for status in before if status.startswith("2")]
-        for key, one, other in pairs(before, after):
-            status = key.upper()
+        for status, same, same_other in pairs(before, after):
+            one, other = same or _of_range(status, before), same_other or _of_range(status, after)
             place = f"{old.name}, {status}"
-            if key.startswith("x-"):
+            if status.startswith("x-"):
                 self.findings.text(place, one, other)
-            elif one is None or other is None:
-                if status.startswith("2"):
-                    self.findings.add("success-removed" if other is None else "success-added", place)
-                else:
-                    self.findings.add("error-removed" if other is None else "error-added", place)
-            else:
-                suffix = "Response" if [key] == good else f"Response{status}"
+            elif one is not None and other is not None:
+                if same is None or same_other is None:
+                    success = "success-single" if same is None else "success-range"
+                    self.findings.add(success if status.startswith("2") else "error-range", place)
+                suffix = "Response" if [status] == good else f"Response{status}"
                 called = pascal_case(old.name) + suffix
                 self._compare_response(place, resolved(self.old, one), resolved(self.new, other), called)
+            elif not _becomes_single(status, *((before, after) if other is None else (after, before))):
+                kind = "success" if status.startswith("2") else "error"
+                self.findings.add(f"{kind}-{'removed' if other is None else 'added'}", place)
 
     def _compare_response(self, place: str, old: Object, new: Object, called: str) -> None:
         if bool(old.get("content")) != bool(new.get("content")):
@@ -179,6 +180,21 @@ class OperationComparison:
                 self.findings.add("header-removed" if other is None else "header-added", f"{place} {name}")
             else:
                 self._compare_values(f"{place} {one[0]}", one[1], other[1], what="header")
+
+
+def _by_status(responses: Object) -> Object:
+    """Return responses by status, with ranges in capital letters."""
+    return {key if key.startswith("x-") else key.upper(): response for key, response in responses.items()}
+
+
+def _of_range(status: str, responses: Object) -> Object | None:
+    """Return the response that is described for the range of a status, such as 2XX, if it has none of its own."""
+    return responses.get(f"{status[0]}XX") if status.isdecimal() else None
+
+
+def _becomes_single(status: str, own: Object, others: Object) -> bool:
+    """Whether others describe single statuses of a range instead; those are compared with it one by one."""
+    return status.endswith("XX") and any(key[0] == status[0] and key.isdecimal() for key in others.keys() - own.keys())
 
 
 def _address(operation: Operation) -> str:

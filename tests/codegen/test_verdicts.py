@@ -27,3 +27,30 @@ def test_a_change_has_the_expected_level(case: dict[str, Any]) -> None:
 
 def test_both_descriptions_are_equal_to_themselves() -> None:
     assert [compare(base, base) for base in BASES.values()] == [(), ()]
+
+
+@pytest.mark.parametrize(
+    ("single", "span", "wider", "narrower"),
+    [
+        ("create responses 201", "create responses 2XX", ("success-range", "major"), ("success-single", "minor")),
+        ("get responses 404", "get responses 4XX", ("error-range", "minor"), ("error-range", "minor")),
+    ],
+)
+def test_a_range_of_statuses_is_compared_with_one_of_them(
+    single: str, span: str, wider: tuple[str, str], narrower: tuple[str, str]
+) -> None:
+    base = BASES["ours"]
+    ranged = edited(base, move={single: span})
+    for old, new, expected in ((base, ranged, wider), (ranged, base, narrower)):
+        changes = compare(old, new)
+        assert ([change.rule for change in changes], version_bump(changes)) == ([expected[0]], expected[1])
+    assert compare(ranged, edited(base, move={single: span.replace("XX", "xx")})) == ()
+
+
+def test_a_range_of_statuses_with_another_body_is_another_response() -> None:
+    base = BASES["ours"]
+    body = {"description": "", "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Eta"}}}}
+    beside = compare(base, edited(base, set={"create responses 2XX": body}))
+    assert [(change.rule, change.place) for change in beside] == [("success-added", "createDelivery, 2XX")]
+    ranged = edited(base, move={"create responses 201": "create responses 2XX"})
+    assert version_bump(compare(edited(ranged, set={"create responses 2XX": body}), base)) == "major"
