@@ -40,7 +40,7 @@ class OperationSpec(Generic[T]):
     request: type[Any] | None = None
     """The model of the body, None if there is none."""
     result: type[T]
-    """The model of a 2xx response."""
+    """The model of a 2xx response; ``NoneType`` if it has no body."""
     successes: tuple[str, ...]
     """The statuses of success, such as ``201`` or ``2XX``."""
     errors: Mapping[str, type[Any] | None]

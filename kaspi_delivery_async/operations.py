@@ -7,7 +7,8 @@ is the same request. Give it to `DeliveryClient.send`, or use an HTTP client of 
 
 import re
 from collections.abc import Mapping
-from typing import Any, Generic, TypeVar, cast
+from enum import Enum
+from typing import Any, Generic, TypeVar, cast, get_args
 from urllib.parse import quote, urlencode, urlsplit
 
 import attrs
@@ -195,12 +196,25 @@ def _located(spec: OperationSpec[Any], ids: tuple[str, ...]) -> tuple[str, tuple
 def _written(spec: OperationSpec[Any], name: str, value: object) -> list[tuple[str, str]]:
     """Return a parameter of the query as text, once for each value of a list."""
     parameter = next(parameter for parameter in spec.parameters if parameter.name == name)
+    for kind in (parameter.kind, *get_args(parameter.kind)):
+        if isinstance(kind, type) and issubclass(kind, Enum):
+            _check_members(value, kind, name, spec)
     try:
         plain_value: object = unstructure(value, parameter.kind)
     except ConversionError as error:
         raise InvalidRequestError(name, error.problems[0][1], operation=spec.name) from None
     values = cast("list[object]", plain_value) if isinstance(plain_value, list) else [plain_value]
     return [(parameter.wire, str(one).lower() if isinstance(one, bool) else str(one)) for one in values]
+
+
+def _check_members(value: object, kind: type[Enum], name: str, spec: OperationSpec[Any]) -> None:
+    """Raise `InvalidRequestError` for a value, or an element of a tuple, that is no member of an enumeration."""
+    values = cast("tuple[object, ...]", value) if isinstance(value, tuple) else (value,)
+    wrong = next((one for one in values if not isinstance(one, kind)), None)
+    if wrong is not None:
+        example = f"{kind.__name__}.{next(iter(kind)).name}"
+        problem = f"expected a member of {kind.__name__}, such as {example}; got {type(wrong).__name__}"
+        raise InvalidRequestError(name, problem, operation=spec.name)
 
 
 def _checked(key: str, spec: OperationSpec[Any]) -> str:

@@ -112,7 +112,8 @@ def _operation(document: Object, name: str, place: str, parts: Object, parameter
 
 def python_name(text: str) -> str:
     """Return what an operation or a parameter is called in Python."""
-    name = snake_case(text).strip("_")
+    # Some signs are letters to a regular expression, and to Python none.
+    name = "".join(sign if f"n{sign}".isidentifier() else "_" for sign in snake_case(text)).strip("_")
     return name if name.isidentifier() and not iskeyword(name) else f"{name}_" if iskeyword(name) else f"n{name}"
 
 

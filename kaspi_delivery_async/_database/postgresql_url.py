@@ -92,7 +92,7 @@ def parse_postgresql_url(url: str) -> PostgresqlUrl:
     driver = settings.driver
     if not driver.keys() & {"user", "service"} and "@" not in parts.netloc and not _has_default_user():
         raise ConfigurationError("the PostgreSQL URL names no user, and this process's own has no name; name one")
-    service = _service(driver["service"]) if "service" in driver else {}
+    service: Mapping[str, str] = _service(driver["service"]) if "service" in driver else {}
     requires_tls = (
         "sslmode" not in {*driver, *service}
         and "PGSSLMODE" not in os.environ

@@ -87,6 +87,8 @@ def read_response(
     """
     if status // 100 != 2:
         raise _api_error(status, headers, body, operation=spec.name, conflict=conflict, about=about)
+    if spec.result is type(None):
+        return spec.result()  # None: whatever a body may hold, nothing of it is described
     delivery_id = None
     try:
         values = load_body(headers, body)

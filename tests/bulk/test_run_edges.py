@@ -84,15 +84,25 @@ async def test_a_status_that_is_not_final_is_sent_again_by_the_next_run_under_th
             assert server.requests[0].headers["idempotency-key"] == "order-0"
 
 
-@pytest.mark.parametrize("retry_after", ["0", "3600"])
-async def test_a_refusal_is_final_after_one_request_whatever_headers_it_has(file: str, retry_after: str) -> None:
+@pytest.mark.looptime
+@pytest.mark.parametrize("headers", [["Retry-After: 0"], ["Retry-After: 3600"]])
+async def test_a_refusal_is_final_after_one_request_whatever_headers_it_has(file: str, headers: list[str]) -> None:
     async with (
-        Journal(file) as journal,
-        RawServer([respond(400, f"Retry-After: {retry_after}")]) as server,
+        Journal(file, lease=1e6) as journal,
+        RawServer([respond(400, *headers)]) as server,
         client_of(server) as client,
     ):
-        assert states(await run(client, orders(2), journal)) == {"rejected": 2}
-        assert len(server.requests) == 2
+        assert states(await run(client, orders(9), journal, concurrency=1)) == {"rejected": 9}
+        assert len(server.requests) == 9
+    assert asyncio.get_running_loop().time() < HOUR
+
+
+@pytest.mark.looptime
+async def test_a_failure_that_is_kept_under_its_key_pauses_no_other_order(file: str) -> None:
+    kept = respond(503, "X-Idempotent-Replay: true", "Retry-After: 3600")
+    async with Journal(file, lease=1e6) as journal, RawServer([kept]) as server, client_of(server) as client:
+        assert states(await run(client, orders(2), journal, concurrency=1)) == {"sent": 2}
+    assert asyncio.get_running_loop().time() < HOUR
 
 
 async def test_a_server_that_keeps_failing_gets_three_calls_for_each_order(file: str) -> None:

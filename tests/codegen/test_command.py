@@ -6,10 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 
 from codegen import settings
 from codegen.__main__ import EXIT_CODES, main
 from codegen.rendering import output
+from tests.codegen.edits import edited
 
 RECIPES = Path(__file__).parent / "recipes"
 BASE = str(RECIPES / "base.yaml")
@@ -83,6 +85,26 @@ def test_check_says_where_a_new_status_belongs(run: Run) -> None:
 
 def test_diff_of_the_same_finds_nothing(run: Run) -> None:
     assert run("--diff", settings.DESCRIPTION) == (0, "Suggested version bump: none\n", "")
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "bump", "code"),
+    [
+        ("info description", "In other words.", "patch", 0),
+        ("S Parcel properties seal", {"type": "string"}, "minor", 0),
+        ("S Parcel required", ["description"], "major", 1),
+        ("S Parcel nonsense", 1, "major", 1),
+    ],
+)
+def test_the_exit_code_of_diff_follows_from_the_level_of_the_changes(
+    run: Run, tmp_path: Path, place: str, value: object, bump: str, code: int
+) -> None:
+    old = yaml.safe_load(settings.DESCRIPTION.read_text(encoding="utf-8"))
+    new = tmp_path / "new.yaml"
+    new.write_text(yaml.safe_dump(edited(old, set={place: value})), encoding="utf-8")
+    ended, out, err = run("--diff", settings.DESCRIPTION, new)
+    assert (ended, err) == (code, "")
+    assert out.endswith(f"Suggested version bump: {bump}\n")
 
 
 def test_diff_compares_with_the_present_description_by_default(run: Run, changed: Path) -> None:

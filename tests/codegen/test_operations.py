@@ -65,6 +65,14 @@ def test_parameters_have_python_names_types_and_the_order_of_the_path() -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("text", "name"), [("²", "n"), ("area m²", "area_m"), ("½ price", "price"), ("получить", "получить"), ("", "n")]
+)
+def test_any_text_gives_a_name(text: str, name: str) -> None:
+    (operation,) = described(a_document({"operationId": text, "responses": {}}))
+    assert (operation.name, operation.name.isidentifier()) == (name, True)
+
+
 def test_bodies_of_success_and_failure_are_those_in_json() -> None:
     thing = {"application/json; charset=utf-8": {"schema": {"$ref": "#/components/schemas/Thing"}}}
     operation = {
@@ -90,10 +98,16 @@ def test_two_types_of_success_and_two_operations_of_one_name_are_refused() -> No
 
 def test_texts_of_a_description_are_no_code() -> None:
     text = '"""\n__import__("os").abort()\n\\'
-    operation = {"operationId": text, "summary": text, "x-source": text, "responses": {}}
+    operation = {
+        "operationId": text, "summary": text, "x-source": text,
+        "parameters": [{"name": text, "in": "query", "description": text, "schema": {"type": "string"}}],
+        "responses": {f"4{text}": {"description": text}, "200": {"content": {text: {"schema": {}}}}},
+    }  # fmt: skip
     source = render_operations(a_document(operation, f'/{{b}}/{{a}}/"{text}'))
     names: dict[str, Any] = {}
     exec(compile(source, "operations", "exec"), names)  # noqa: S102 -- as importing it would
     (spec,) = names["ALL"]
     assert spec.source == text
     assert spec.path.endswith(text)
+    assert spec.parameters[-1].wire == text
+    assert [*spec.errors] == [f"4{text}".upper()]

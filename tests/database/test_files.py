@@ -62,6 +62,26 @@ async def test_a_file_that_is_no_longer_at_its_path_is_not_written_to(
     await database.close()
 
 
+async def test_a_file_that_was_gone_for_a_while_is_not_used_again(tmp_path: Path) -> None:
+    """Another process may have made another one meanwhile, and written to it."""
+    path = tmp_path / "run.sqlite"
+    database = await Database.open(path, SCHEMA)
+    await note(database)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    files_of_it = [*tmp_path.glob("run.sqlite*")]
+    for file in files_of_it:
+        file.rename(elsewhere / file.name)
+    with pytest.raises(StorageError):
+        await note(database)
+    for file in files_of_it:
+        (elsewhere / file.name).rename(file)
+
+    with pytest.raises(StorageError, match="deleted or replaced"):
+        await note(database)
+    await database.close()
+
+
 async def test_a_file_that_is_lost_during_a_transaction_fails_it(tmp_path: Path) -> None:
     path = tmp_path / "run.sqlite"
     database = await Database.open(path, SCHEMA)

@@ -28,6 +28,19 @@ async def test_a_host_name_is_looked_up() -> None:
             assert (await client.get_delivery("dlv_1")).delivery_id == "dlv_1"
 
 
+@pytest.mark.looptime
+async def test_a_name_that_cannot_be_looked_up_has_sent_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise UnicodeError("label empty or too long")
+
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    async with DeliveryClient("key", base_url="https://api.invalid") as client:
+        with pytest.raises(TransportError, match="a host name is invalid; check `base_url`") as caught:
+            await client.get_delivery("dlv_1")
+    assert (caught.value.outcome, len(caught.value.attempts)) == (Outcome.NOT_SENT, 1)
+    assert asyncio.get_running_loop().time() < 1
+
+
 async def test_a_link_local_address_is_looked_up_in_such_a_thread_too(monkeypatch: pytest.MonkeyPatch) -> None:
     """Only by a second look-up does aiohttp get an address with its interface."""
     asked: list[tuple[Any, str]] = []

@@ -181,6 +181,20 @@ async def test_time_that_a_session_of_the_callers_own_takes_before_it_connects_h
 
 
 @pytest.mark.looptime
+@pytest.mark.parametrize("proxy", ["http://256.1.1.1:8080", "http://proxy..example:8080"])
+async def test_a_proxy_that_cannot_exist_is_named_and_has_sent_nothing(proxy: str) -> None:
+    async with (
+        aiohttp.ClientSession(proxy=proxy) as session,
+        DeliveryClient("key", base_url="https://api.invalid", session=session) as client,
+    ):
+        with pytest.raises(
+            TransportError, match="a host name is invalid; check `base_url` and the session's"
+        ) as caught:
+            await client.get_delivery("dlv_1")
+    assert (caught.value.outcome, len(caught.value.attempts)) == (Outcome.NOT_SENT, 1)
+
+
+@pytest.mark.looptime
 async def test_a_proxy_that_refuses_connections_has_sent_nothing() -> None:
     with socket.create_server(("127.0.0.1", 0)) as nobody:
         proxy = f"http://127.0.0.1:{nobody.getsockname()[1]}"
