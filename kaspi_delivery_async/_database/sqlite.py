@@ -137,9 +137,13 @@ class SqliteFile:
             isolation_level=None,
             check_same_thread=False,
         )
-        # Overwrite what is deleted: it holds phones and addresses. Not every build of SQLite does so by itself.
-        connection.execute("PRAGMA secure_delete = ON")
-        connection.execute("SELECT name FROM sqlite_master").fetchall()  # opens the log and the index of it, too
+        try:
+            # Overwrite what is deleted: it holds phones and addresses. Not every build of SQLite does so by itself.
+            connection.execute("PRAGMA secure_delete = ON")
+            connection.execute("SELECT name FROM sqlite_master").fetchall()  # opens the log and the index of it, too
+        except sqlite3.Error:
+            connection.close()  # nobody else would, before it is collected as garbage
+            raise
         found = file_identity(self._path)
         if self._identity is None or found[0] == self._identity[0]:
             self._identity = found  # the log is a new one if the connection before it was the last to the file
@@ -162,17 +166,16 @@ class SqliteFile:
 
     def _truncate_log(self) -> bool:
         """Move what is in the write-ahead log to the file, and empty it; return whether that was possible."""
-        with self._reader.connect() as connection:
-            cursor = connection.connection.cursor()
-            cursor.execute("PRAGMA busy_timeout = 0")
-            try:
-                cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-                [(busy, _, _)] = cursor.fetchall()
-            except sqlite3.OperationalError:
-                return False
-            finally:
-                cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT * 1000:.0f}")
-                cursor.close()
+        try:
+            with self._reader.connect() as connection, closing(connection.connection.cursor()) as cursor:
+                cursor.execute("PRAGMA busy_timeout = 0")
+                try:
+                    cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                    [(busy, _, _)] = cursor.fetchall()
+                finally:
+                    cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT * 1000:.0f}")
+        except self.failures:  # a file that cannot be used is closed all the same
+            return False
         return bool(busy == 0)
 
 

@@ -1,7 +1,9 @@
 """Transactions whose connection breaks, whose server is slow or changes its mind, or whose disk is full."""
 
 import resource
+import sqlite3
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
@@ -51,6 +53,51 @@ async def test_an_sqlite_connection_that_broke_while_its_file_was_replaced_is_no
         await database.write(break_it)
     with pytest.raises(StorageError, match="deleted or replaced"):
         await write(database)
+
+    await database.close()
+
+
+async def test_an_sqlite_connection_that_cannot_be_set_up_is_closed(file: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    await (await Database.open(file, SCHEMA)).close()
+    connect, opened = sqlite3.connect, list[sqlite3.Connection]()
+
+    class Failing(sqlite3.Connection):
+        def execute(self, sql: str, *_: Any) -> sqlite3.Cursor:
+            if "secure_delete" in sql:
+                failure = sqlite3.OperationalError("disk I/O error")
+                failure.sqlite_errorcode = sqlite3.SQLITE_IOERR
+                raise failure
+            return super().execute(sql, *_)
+
+    def failing(*arguments: Any, **options: Any) -> sqlite3.Connection:
+        if "check_same_thread" not in options:  # it only looks at the file
+            return connect(*arguments, **options)  # type: ignore[no-any-return]
+        opened.append(connect(*arguments, **options, factory=Failing))
+        return opened[-1]
+
+    monkeypatch.setattr(sqlite3, "connect", failing)
+
+    with pytest.raises(StorageError, match="disk I/O error"):
+        await Database.open(file, SCHEMA)
+
+    assert opened
+    for connection in opened:
+        with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+            connection.cursor()
+
+
+async def test_an_sqlite_file_that_cannot_be_opened_any_more_can_be_closed(file: str) -> None:
+    database = await Database.open(file, SCHEMA_THAT_ERASES)
+    await database.write(add_number)
+
+    def break_it(connection: Connection) -> None:
+        driver = connection.connection.driver_connection
+        assert driver is not None
+        driver.close()
+
+    with pytest.raises(StorageError, match="closed"):
+        await database.read(break_it)
+    Path(file).unlink()
 
     await database.close()
 

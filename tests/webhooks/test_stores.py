@@ -1,6 +1,9 @@
 """What every store must do alike: memory, SQLite, PostgreSQL."""
 
 import asyncio
+import sqlite3
+import threading
+from contextlib import closing
 
 import attrs
 import pytest
@@ -55,6 +58,24 @@ async def test_closing_waits_for_what_is_being_stored(store: Store) -> None:
 
     assert adding.done()
     assert adding.result()
+
+
+async def test_closing_writes_what_waits_behind_a_slow_transaction_and_leaves_nothing_open(file: str) -> None:
+    store = SqlStore(file)
+    await store.totals()
+    adding = []
+    with closing(sqlite3.connect(file, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        for key in ("a", "b"):  # the second waits for the transaction of the first
+            adding.append(asyncio.create_task(store.add(message(key))))
+            await asyncio.sleep(0.05)
+        closing_store = asyncio.create_task(store.close())
+        await asyncio.sleep(0.05)
+        other.execute("ROLLBACK")
+        await closing_store
+
+    assert await asyncio.gather(*adding) == [True, True]
+    assert [one.name for one in threading.enumerate() if one.name.startswith("kaspi-delivery-sqlite")] == []
 
 
 async def test_a_duplicate_of_what_was_handled_is_not_due(store: Store) -> None:

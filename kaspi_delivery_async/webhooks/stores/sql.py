@@ -127,16 +127,19 @@ class SqlStore(Store):
 
     async def _connect(self) -> _Open:
         database = await Database.open(self._location, tables.INBOX)
-        return _Open(database=database, adding=GroupCommit(self._add))
+        # By this very connection: what is still to be written while it closes must not open another one.
+        connected = _Open(database=database, adding=GroupCommit(lambda messages: self._add(connected, messages)))
+        return connected
 
     @property
     def _now(self) -> statements.Now:
         return statements.now(is_postgresql=self._is_postgresql)
 
-    async def _add(self, messages: Sequence[Message]) -> list[bool]:
+    async def _add(self, connected: _Open, messages: Sequence[Message]) -> list[bool]:
         """Store messages in one transaction; return for each whether it was new."""
         insert = statements.add(now=self._now, is_postgresql=self._is_postgresql)
-        return await self._write(partial(_add, insert=insert, messages=messages, is_postgresql=self._is_postgresql))
+        work = partial(_add, insert=insert, messages=messages, is_postgresql=self._is_postgresql)
+        return await self._transact(connected, work, writes=True)
 
     async def _numbers(self, statement: Executable) -> Sequence[int]:
         return await self._read(lambda connection: connection.execute(statement).scalars().all())
@@ -152,13 +155,12 @@ class SqlStore(Store):
         return await self._write(change)
 
     async def _read(self, work: Callable[[Connection], T]) -> T:
-        return await self._transact(work, writes=False)
+        return await self._transact(await self._opened.get(), work, writes=False)
 
     async def _write(self, work: Callable[[Connection], T]) -> T:
-        return await self._transact(work, writes=True)
+        return await self._transact(await self._opened.get(), work, writes=True)
 
-    async def _transact(self, work: Callable[[Connection], T], *, writes: bool) -> T:
-        connected = await self._opened.get()
+    async def _transact(self, connected: _Open, work: Callable[[Connection], T], *, writes: bool) -> T:
         database = connected.database
         try:
             return await (database.write(work) if writes else database.read(work))
