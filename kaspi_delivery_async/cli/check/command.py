@@ -3,7 +3,8 @@
 import os
 import time
 from collections.abc import AsyncGenerator, Mapping
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -19,14 +20,51 @@ if TYPE_CHECKING:
 _STYLES = {"ok": "green", "warning": "yellow", "failed": "red", "skipped": "dim"}
 
 
-def check(*, base_url: BaseUrl = None, environment: EnvironmentName = None, as_json: AsJson = False) -> None:
+def check(
+    *,
+    base_url: BaseUrl = None,
+    environment: EnvironmentName = None,
+    full: Annotated[
+        bool, typer.Option("--full", help="Go through the fourteen items of the vendor's go-live checklist.")
+    ] = False,
+    code: Annotated[Path, typer.Option(metavar="FOLDER", help="With --full: your code, in a git repository.")] = Path(),
+    receiver: Annotated[
+        str | None, typer.Option(metavar="URL", help="With --full: your webhook receiver, which takes the exam.")
+    ] = None,
+    i_own_this_url: Annotated[
+        bool, typer.Option("--i-own-this-url", help="With --full: examine a receiver that is not on this machine.")
+    ] = False,
+    orders: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="With --full: a file of orders; nothing of it is sent.")
+    ] = None,
+    confirmations: Annotated[
+        Path, typer.Option(metavar="FILE", help="With --full: keeps what people confirm, with name and date.")
+    ] = Path("go-live.json"),
+    markdown: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="With --full: write the checklist there as a page, too.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
     """Check that this setup works. No delivery is created.
 
     Checks the settings, the connection and its TLS certificate, the API key, this machine's clock, and the webhook
     secret if KASPI_WEBHOOK_SECRET is set. It requests a delivery that cannot exist, and if that works, once more with
     a made-up key. The exit code is 0 if no check failed.
+
+    With --full it goes through the go-live checklist: what can be found out is, and at a terminal it asks for the rest.
+    Then the exit code is 0 if every item is met.
     """
     settings = client_settings(os.environ, base_url=base_url, environment=environment)
+    if full:
+        from kaspi_delivery_async.cli.check.full.run import Given, go_through
+
+        given = Given(
+            code=code, receiver=receiver, owned=i_own_this_url, orders=orders, confirmations=confirmations,
+            markdown=markdown, as_json=as_json,
+        )  # fmt: skip
+        raise typer.Exit(run_until_signalled(go_through(settings, given)))
+    if receiver is not None or orders is not None or markdown is not None or i_own_this_url:
+        raise ConfigurationError("--receiver, --i-own-this-url, --orders and --markdown go with --full")
     raise typer.Exit(run_until_signalled(_report(settings, as_json=as_json)))
 
 

@@ -1,0 +1,1 @@
+"""The go-live checklist of the vendor, item by item (Source: CL)."""
