@@ -177,6 +177,23 @@ async def test_a_fault_that_a_thread_adds_while_another_one_is_chosen_is_kept() 
         assert [str(fault) for fault in sandbox.faults] == ["get:status"]
 
 
+def test_a_log_that_a_thread_clears_while_an_entry_is_added_is_empty() -> None:
+    def clear() -> None:
+        log.clear()
+
+    clearing = threading.Thread(target=clear)
+
+    def interrupted_size(_: str) -> int:
+        clearing.start()
+        clearing.join(0.1)  # it has to wait until the entry is there
+        return 1
+
+    log: Log[str] = Log(10, size=interrupted_size)
+    log.append("request")
+    clearing.join()
+    assert (len(log), log.total) == (0, 0)
+
+
 def test_a_thread_may_look_while_deliveries_are_made() -> None:
     with ThreadedSandbox() as sandbox:
 

@@ -1,5 +1,6 @@
 """Logs: the newest requests and webhook attempts."""
 
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Generic, TypeVar, overload
 
@@ -98,7 +99,7 @@ class WebhookAttempt:
 class Log(Sequence[_T], Generic[_T]):
     """The newest entries of something that never ends, and how many there were in all.
 
-    What it returns is a copy: threads may read it while entries are added.
+    What it returns is a copy: threads may read it, and clear it, while entries are added.
     """
 
     def __init__(self, keep: int, *, largest: int = LARGEST_LOG, size: Callable[[_T], int] = lambda _: 0) -> None:
@@ -108,6 +109,7 @@ class Log(Sequence[_T], Generic[_T]):
         self._entries: dict[int, _T] = {}
         self._next = 0
         self._bytes = 0
+        self._changing = threading.Lock()
         self.total: int = 0
         """How many there were, those no longer remembered included."""
         self.changes: int = 0
@@ -117,23 +119,25 @@ class Log(Sequence[_T], Generic[_T]):
 
     def append(self, entry: _T, *, final: bool = True) -> int:
         """Add an entry and return its number; ``final`` if it will not be replaced."""
-        number = self._next
-        self.changes += 1
-        self._next = number + 1
-        self._entries[number] = entry
-        self._bytes += self._size(entry)
-        self.total += 1
-        while len(self._entries) > self._keep or (self._bytes > self._largest and self._entries):
-            self._bytes -= self._size(self._entries.pop(self._next - len(self._entries)))
+        with self._changing:
+            number = self._next
+            self.changes += 1
+            self._next = number + 1
+            self._entries[number] = entry
+            self._bytes += self._size(entry)
+            self.total += 1
+            while len(self._entries) > self._keep or (self._bytes > self._largest and self._entries):
+                self._bytes -= self._size(self._entries.pop(self._next - len(self._entries)))
         if final and self.observer is not None:
             self.observer(entry)
         return number
 
     def replace(self, number: int, entry: _T) -> None:
         """Put the final version of an entry in its place, if it is still remembered."""
-        if number in self._entries:
-            self._entries[number] = entry
-            self.changes += 1
+        with self._changing:
+            if number in self._entries:
+                self._entries[number] = entry
+                self.changes += 1
         if self.observer is not None:
             self.observer(entry)
 
@@ -145,21 +149,24 @@ class Log(Sequence[_T], Generic[_T]):
         Each has its number; ``where`` leaves some out.
         """
         if where is not None:
-            chosen = [each for each in self._entries.items() if where(each[1]) and (before is None or each[0] < before)]
+            kept = self._entries.copy().items()
+            chosen = [each for each in kept if where(each[1]) and (before is None or each[0] < before)]
             newest = tuple(chosen[-limit:])
             return newest, newest[0][0] if len(chosen) > limit else None
-        oldest = self._next - len(self._entries)
-        end = self._next if before is None else min(max(before, oldest), self._next)
-        start = max(end - limit, oldest)
-        entries = tuple((number, self._entries[number]) for number in range(start, end))
+        with self._changing:
+            oldest = self._next - len(self._entries)
+            end = self._next if before is None else min(max(before, oldest), self._next)
+            start = max(end - limit, oldest)
+            entries = tuple((number, self._entries[number]) for number in range(start, end))
         return entries, start if start > oldest else None
 
     def clear(self) -> None:
         """Forget everything, the count included."""
-        self._entries.clear()
-        self._bytes = 0
-        self.total = 0
-        self.changes += 1
+        with self._changing:
+            self._entries.clear()
+            self._bytes = 0
+            self.total = 0
+            self.changes += 1
 
     def __repr__(self) -> str:
         """Show the newest entries: it is what a failing assertion prints."""
