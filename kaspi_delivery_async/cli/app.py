@@ -10,6 +10,7 @@ from kaspi_delivery_async._version import __version__
 from kaspi_delivery_async.cli.background_writer import OutputError
 from kaspi_delivery_async.cli.bulk import commands as bulk
 from kaspi_delivery_async.cli.check.command import check
+from kaspi_delivery_async.cli.debug.command import debug
 from kaspi_delivery_async.cli.deliveries import commands as deliveries
 from kaspi_delivery_async.cli.demo.command import demo
 from kaspi_delivery_async.cli.exit_codes import ExitCode, exit_code
@@ -31,11 +32,10 @@ _UsageError: type[Exception] = typer.BadParameter.__mro__[1]
 """What typer raises for wrong arguments; it exports only this subclass."""
 
 # Plain help, without boxes: it reads the same in a pipe, and comes without importing rich.
-app: typer.Typer = typer.Typer(
-    add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None
-)
+app: typer.Typer = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
 app.command()(demo)
 app.command()(check)
+app.command()(debug)
 app.command()(deliveries.create)
 app.command()(deliveries.get)
 app.command()(deliveries.cancel)
@@ -105,6 +105,8 @@ def _run(arguments: list[str]) -> int:
         return interruption.exit_code
     except OutputError:
         return ExitCode.DONE  # said in the end
+    except SystemExit as ended:  # so does a shell's completion end; the proposals are still to be written
+        return int(ended.code or ExitCode.DONE)
     except _UsageError as error:
         wrong = cast("typer.BadParameter", error)
         wrong.show()

@@ -53,6 +53,16 @@ async def test_help_of_create_shows_an_order_that_create_accepts(run: Run, sandb
     assert len(sandbox.deliveries) == 1
 
 
+async def test_a_shell_gets_what_completes_a_command(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("_KASPI_DELIVERY_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", "kaspi-delivery sandbox ev")
+    monkeypatch.setenv("COMP_CWORD", "2")
+
+    ended = await run()
+
+    assert (ended.code, ended.out.split(), ended.err) == (0, ["events"], "")
+
+
 async def test_version(run: Run) -> None:
     ended = await run("--version")
     assert (ended.code, ended.out) == (0, f"kaspi-delivery {__version__}\n")

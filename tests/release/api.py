@@ -40,10 +40,10 @@ def breaks(recorded: str, tree: Path) -> Iterator[str]:
     """Report what callers of the recorded API would miss in ``tree``."""
     with tempfile.TemporaryDirectory() as scratch:
         parts = re.split(rf"^{HEADING}(.+)\n", recorded, flags=re.MULTILINE)
-        for name, stub in zip(parts[1::2], parts[2::2], strict=True):
-            path = Path(scratch, name)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(stub, encoding="utf-8")
+        for name, text in zip(parts[1::2], parts[2::2], strict=True):
+            stub = Path(scratch, name)
+            stub.parent.mkdir(parents=True, exist_ok=True)
+            stub.write_text(text, encoding="utf-8")
         old = griffe.load(PACKAGE, search_paths=[scratch], try_relative_path=False)
         new = griffe.load(PACKAGE, search_paths=[tree], try_relative_path=False)
         public = exported(old)

@@ -1,0 +1,1 @@
+"""The command that describes an installation for a report of a fault."""
