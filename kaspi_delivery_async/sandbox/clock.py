@@ -70,7 +70,7 @@ class Clock:
             raise ValueError(f"speed: 0 (driven by hand) or a positive number, not {speed!r}")
         if start is not None and not 0 <= start <= LATEST:
             raise ValueError(f"start: Unix seconds from 0 to {LATEST:.0f}, not {start!r}")
-        self.speed = speed
+        self.speed: float = speed
         self._start = start
         self._wall = wall
         self._wall_stamps = speed > 0 if wall_stamps is None else wall_stamps

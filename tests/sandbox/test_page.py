@@ -9,7 +9,7 @@ from tests.support.described_api import Caller, Receiver
 
 HTML = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 HOSTILE = [
-    "<script>alert(1)</script>", "</td></table><img src=x onerror=alert(1)>", "{{ 7 * 7 }}", "a\u202eb\u2066c",
+    "<script>alert(1)</script>", "</td></table><img src=x onerror=alert(1)>", "{{ 7907 * 7919 }}", "a\u202eb\u2066c",
     "🚚" * 200, "x" * 10_000, "' onmouseover='alert(1)", '" autofocus onfocus="alert(1)', "&lt;b&gt;",
 ]  # fmt: skip
 
@@ -60,7 +60,7 @@ async def test_hostile_texts_are_shown_as_text(text: str) -> None:
         assert "<img" not in shown
         assert "' onmouseover='" not in shown
         assert '" autofocus' not in shown
-        assert "49" not in shown or "{{" not in text
+        assert str(7907 * 7919) not in shown
 
 
 async def test_phones_addresses_and_bodies_are_not_in_a_page() -> None:
