@@ -33,6 +33,9 @@ BEFORE_ATTEMPT: ContextVar[Callable[[float], Awaitable[object]] | None] = Contex
 It is set around a call, and not passed to it: between the two may be a client's subclass, with a `send` of its own.
 """
 
+KEY_AGE: ContextVar[float] = ContextVar("KEY_AGE", default=0.0)
+"""Seconds since the idempotency key of such a call was first sent, by an earlier one; set as `BEFORE_ATTEMPT` is."""
+
 _GRAVITY = {Outcome.NOT_SENT: 0, Outcome.REJECTED: 1, Outcome.UNKNOWN: 2}
 
 _OUTCOME = "kaspi_delivery_outcome"
@@ -99,6 +102,8 @@ class CallState(Generic[T]):
         self.spent = 0
         """Tokens of the retry budget."""
         self.before_attempt = BEFORE_ATTEMPT.get()
+        if self.before_attempt is not None:
+            key_age = max(key_age, KEY_AGE.get())
         self._first_sent: tuple[float, float, float] | None = (time.time(), start, key_age) if key_age else None
         """When `_age` began to count, on both clocks, with the first send; and the key's age then, if sent before."""
         self._age: KeyAge | None = None

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable
 from functools import partial
 from urllib.parse import urlsplit
 
-from kaspi_delivery_async._call.state import BEFORE_ATTEMPT, may_have_arrived
+from kaspi_delivery_async._call.state import BEFORE_ATTEMPT, KEY_AGE, may_have_arrived
 from kaspi_delivery_async._exactly_once.decisions import (
     OrderUpdate,
     put_back,
@@ -273,6 +273,7 @@ class _Run:
     async def _call(self, order: Order, claim: Send) -> OrderUpdate:
         try:
             BEFORE_ATTEMPT.set(partial(self._claims.before_attempt, claim))  # for this order's task
+            KEY_AGE.set(self._claims.key_age(claim))
             return update_after_response(await self._client.send(order.operation))
         except KaspiDeliveryError as error:
             if not may_have_arrived(error) and not self._claims.may_send(claim):

@@ -86,14 +86,14 @@ async def test_a_pause_that_outlives_the_keys_sends_nothing(location: str, sandb
         clock.now += 22 * HOUR
         sandbox.faults.add("create:429:retry-after=1:count=1")
 
-        def a_day_passes(_: Paused) -> None:
-            clock.now += 24 * HOUR
+        def two_hours_pass(_: Paused) -> None:
+            clock.now += 2 * HOUR
 
         async with Journal(location, clock=clock) as journal:
             results = [
                 result
                 async for result in create_deliveries(
-                    client, orders(2), journal=journal, concurrency=1, on_pause=a_day_passes
+                    client, orders(2), journal=journal, concurrency=1, on_pause=two_hours_pass
                 )
             ]
     assert states(results) == {"in_doubt": 2}
@@ -103,15 +103,16 @@ async def test_a_pause_that_outlives_the_keys_sends_nothing(location: str, sandb
 async def test_a_wait_that_outlives_a_key_sends_nothing(
     location: str, client: DeliveryClient, sandbox: Sandbox
 ) -> None:
-    """The second order is written down while the first is in flight, and its turn comes a day later."""
+    """The second order is written down while the first is in flight, and its turn comes half a day later."""
     clock = WallClock()
     await leave_unanswered(location, client, sandbox, clock)
+    clock.now += 12 * HOUR
     before = sandbox.requests.total
     sandbox.faults.add("create:latency:seconds=0.3:count=1")
     async with Journal(location, clock=clock) as journal:
         running = asyncio.create_task(run(client, orders(2), journal, concurrency=1))
         await until(lambda: sandbox.requests.total > before)
-        clock.now += 24 * HOUR
+        clock.now += 11.5 * HOUR
         assert states(await running) == {"created": 1, "in_doubt": 1}
     assert sandbox.requests.total == before + 1
 

@@ -1,11 +1,12 @@
 """No run sends an order under a key of 23 hours, wherever the clocks step: in a request, in a pause, between runs."""
 
 import asyncio
+import socket
 import tempfile
 import time
 from collections import defaultdict
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import attrs
 import pytest
@@ -14,10 +15,12 @@ from hypothesis import strategies as st
 
 from kaspi_delivery_async import DeliveryClient, RetryPolicy
 from kaspi_delivery_async.bulk import Journal, Paused, create_deliveries
+from kaspi_delivery_async.bulk.runner import CALLS
 from tests.bulk.test_random_runs import inline
 from tests.support import virtual_time
 from tests.support.bulk_runs import orders
 from tests.support.raw_server import Exchange, RawServer
+from tests.support.server_scripts import respond
 
 HOUR = 3600.0
 Point = Literal["in a request", "in a pause", "between runs"]
@@ -65,6 +68,32 @@ def test_no_order_is_sent_under_a_key_of_23_hours(point: Point, step: dict[str, 
 @given(plan=plans)
 def test_no_order_is_sent_under_a_key_of_23_hours_whatever_the_clocks_do(plan: list[Step]) -> None:
     play(plan)
+
+
+@pytest.mark.parametrize(("before", "asleep", "runs"), [(22.5, 1.0, 1), (21.0, 0.5, 2)])
+async def test_an_order_is_not_resumed_by_a_machine_that_slept_while_it_connected(
+    file: str, monkeypatch: pytest.MonkeyPatch, before: float, asleep: float, runs: int
+) -> None:
+    """The last look at the clocks is when the bytes are about to leave, and it counts from the run before."""
+    clocks, real, look_up = Clocks(), time.time, socket.getaddrinfo
+    sleeps = 0.0
+
+    def slow_look_up(*arguments: Any, **options: Any) -> Any:
+        clocks.step(asleep=sleeps)
+        return look_up(*arguments, **options)
+
+    monkeypatch.setattr(time, "time", lambda: real() + clocks.wall)
+    monkeypatch.setattr(socket, "getaddrinfo", slow_look_up)
+    async with RawServer([respond(503, b"")]) as server:
+        for _ in range(2):
+            client = DeliveryClient(
+                "key", base_url=f"http://localhost:{server.port}", retry=RetryPolicy(max_attempts=1)
+            )
+            async with client, Journal(file, lease=1e9) as journal:
+                _ = [result async for result in create_deliveries(client, orders(1), journal=journal)]
+            clocks.step(asleep=before)
+            sleeps = asleep
+    assert len(server.requests) == CALLS * runs
 
 
 @attrs.define

@@ -112,6 +112,10 @@ class Claims:
         now = self._clock.moment()
         return self._lease.is_held(claim.lease, now) and claim.age.at(now) < RESEND_WINDOW
 
+    def key_age(self, claim: Send) -> float:
+        """Return the seconds since the key of a claimed order was first sent; 0 if it never was."""
+        return claim.age.at(self._clock.moment()) if claim.may_have_arrived else 0.0
+
     async def before_attempt(self, claim: Send, deadline: float) -> None:
         """Wait until an order may be sent, by the shared rate, if there is one, and by its lease.
 
