@@ -31,7 +31,7 @@ from kaspi_delivery_async._database.location import DatabaseLocation, parse_loca
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Generator
+    from collections.abc import Awaitable, Callable, Generator
 
     from sqlalchemy import Connection, Executable
 
@@ -45,8 +45,8 @@ _VERSIONS = Table(
     Column("version", Integer, nullable=False),
 )
 
-# Only one process at a time may look for tables and create them; the number is arbitrary, but for ever the same.
-_CREATION_LOCK = text("SELECT pg_advisory_xact_lock(7420191128)")
+CREATION_LOCK = text("SELECT pg_advisory_xact_lock(7420191128)")
+"""Lets one process at a time look for tables and create them; the number is arbitrary, but for ever the same."""
 
 
 @attrs.frozen(kw_only=True)
@@ -65,7 +65,7 @@ class Schema:
     """
 
 
-class _Engine(Protocol):
+class Engine(Protocol):
     """What runs transactions."""
 
     name: str
@@ -89,13 +89,9 @@ class Database:
     back by an exception. It runs beside the event loop on SQLite: keep it to itself, and short.
     """
 
-    def __init__(self, place: DatabaseLocation, schema: Schema) -> None:
+    def __init__(self, engine: Engine) -> None:
         """Connect to nothing yet; use `open`."""
-        self._engine: _Engine = (
-            postgresql.PostgresqlDatabase(place)
-            if isinstance(place, str)
-            else sqlite.SqliteFile(place, erase_after=schema.erase_after)
-        )
+        self._engine = engine
         self.is_postgresql: bool = self._engine.is_postgresql
         """Whether it is PostgreSQL, and not SQLite."""
         self._is_closed = False
@@ -109,21 +105,25 @@ class Database:
         be used, another program's file, tables of another version, a package that is not installed;
         `StorageError` for what may pass.
         """
-        place = parse_location(location)
-        database = cls(place, schema)
+        database = cls(_engine_at(parse_location(location), schema))
+        create = partial(_create, schema=schema, name=database._engine.name)
+        await database.start(lambda: database.write(create))
+        return database
+
+    async def start(self, set_up: Callable[[], Awaitable[None]]) -> None:
+        """Connect, and run the first transactions; closed again if that fails. Raises as `open` does."""
         try:
-            with database._translated():
-                await database._engine.prepare()
-            await database.write(partial(_create, schema=schema, name=database._engine.name))
+            with self._translated():
+                await self._engine.prepare()
+            await set_up()
         except StorageError as error:
-            await database.close()
-            if (postgresql if database.is_postgresql else sqlite).is_lasting(error.__cause__):
+            await self.close()
+            if (postgresql if self.is_postgresql else sqlite).is_lasting(error.__cause__):
                 raise ConfigurationError(str(error)) from error.__cause__
             raise
         except BaseException:
-            await database.close()
+            await self.close()
             raise
-        return database
 
     async def read(self, work: Callable[[Connection], T]) -> T:
         """Run a transaction that only reads; raises `StorageError`."""
@@ -150,13 +150,19 @@ class Database:
         self._engine.abandon()
 
     async def _run(self, work: Callable[[Connection], T], *, writes: bool) -> T:
+        with self._in_use():
+            return await self._engine.run(work, writes=writes)
+
+    @contextmanager
+    def _in_use(self) -> Generator[None]:
+        """Keep the connections open, and translate errors."""
         if self._is_closed:
             raise StorageError(f"{self._engine.name} cannot be used: it was closed meanwhile")
         ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._running.add(ended)
         try:
             with self._translated():
-                return await self._engine.run(work, writes=writes)
+                yield
         finally:
             self._running.remove(ended)
             ended.set_result(None)
@@ -166,9 +172,14 @@ class Database:
         try:
             yield
         except self._engine.failures as error:
-            # With the driver's own error, if there is one: it says what happened, and quotes no parameters.
-            cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
-            raise StorageError(f"{self._engine.name} cannot be used: {_reason(cause)}") from cause
+            cause = driver_error(error)
+            raise StorageError(f"{self._engine.name} cannot be used: {reason(cause)}") from cause
+
+
+def _engine_at(place: DatabaseLocation, schema: Schema) -> Engine:
+    if isinstance(place, str):
+        return postgresql.PostgresqlDatabase(place)
+    return sqlite.SqliteFile(place, erase_after=schema.erase_after)
 
 
 def database_time() -> Executable:
@@ -178,7 +189,7 @@ def database_time() -> Executable:
 
 def _create(connection: Connection, *, schema: Schema, name: str) -> None:
     if connection.dialect.name == "postgresql":
-        connection.execute(_CREATION_LOCK)
+        connection.execute(CREATION_LOCK)
     _VERSIONS.metadata.create_all(connection)
     known = _VERSIONS.c.component == schema.component
     version = connection.scalar(select(_VERSIONS.c.version).where(known))
@@ -193,7 +204,12 @@ def _create(connection: Connection, *, schema: Schema, name: str) -> None:
         )
 
 
-def _reason(cause: BaseException) -> str:
+def driver_error(error: Exception) -> BaseException:
+    """Return the driver's own error, if there is one: SQLAlchemy's quotes the parameters."""
+    return error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
+
+
+def reason(cause: BaseException) -> str:
     """Say what went wrong; PostgreSQL's own words may quote what was written, and are left out."""
     if isinstance(cause, sqlite3.Error):
         return str(cause)

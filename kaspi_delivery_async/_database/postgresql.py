@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 from sqlalchemy import event
@@ -16,7 +16,7 @@ from kaspi_delivery_async._extras import missing_extra
 from kaspi_delivery_async.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncGenerator, Callable
 
     from sqlalchemy import Connection
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -91,7 +91,7 @@ class PostgresqlDatabase:
     is_lost = False
     name = "the PostgreSQL database"
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, connections: int = CONNECTIONS) -> None:
         """Connect to nothing yet; raises `ConfigurationError` for the URL, or if the driver is not installed."""
         # SQLAlchemy 2.0 lets the driver's errors through as they are while it connects.
         self.failures: tuple[type[Exception], ...] = (
@@ -113,7 +113,7 @@ class PostgresqlDatabase:
             async_creator=self._connect,
             connect_args=arguments,
             isolation_level="READ COMMITTED",  # what the statements are made for, whatever the database's default is
-            pool_size=CONNECTIONS,
+            pool_size=connections,
             max_overflow=0,
             pool_timeout=BUSY_TIMEOUT,
             hide_parameters=True,
@@ -157,7 +157,9 @@ class PostgresqlDatabase:
             with suppress(RuntimeError):
                 connection.terminate()
 
-    async def _run(self, work: Callable[[Connection], T]) -> T:
+    @asynccontextmanager
+    async def transaction(self, *, limit: float) -> AsyncGenerator[AsyncConnection]:
+        """Run a transaction that may take ``limit`` seconds."""
         async with self._engine.connect() as connection:
             driver = await self._live(connection)
             loop = asyncio.get_running_loop()
@@ -169,17 +171,20 @@ class PostgresqlDatabase:
                 self._generation += 1
                 driver.terminate()
 
-            limit = loop.call_later(TRANSACTION_LIMIT, end)
+            timer = loop.call_later(limit, end)
             try:
                 async with connection.begin():
-                    result: T = await connection.run_sync(work)
-                    return result
+                    yield connection
             except self.failures:
                 if ended:
-                    raise TimeoutError(None, f"it did not respond within {TRANSACTION_LIMIT:g} s") from None
+                    raise TimeoutError(None, f"it did not respond within {limit:g} s") from None
                 raise
             finally:
-                limit.cancel()
+                timer.cancel()
+
+    async def _run(self, work: Callable[[Connection], T]) -> T:
+        async with self.transaction(limit=TRANSACTION_LIMIT) as connection:
+            return await connection.run_sync(work)
 
     async def _live(self, connection: AsyncConnection) -> AsyncpgConnection:
         """Return the driver's connection, if it responds, or that of a new one."""

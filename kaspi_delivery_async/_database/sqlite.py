@@ -31,7 +31,8 @@ BUSY_TIMEOUT = 5.0
 VERSIONS_TABLE = "kaspi_delivery_schema"
 """The table by which a file of ours is known."""
 
-_WRITES = "kaspi_delivery_writes"
+WRITES = "kaspi_delivery_writes"
+"""The execution option of an engine whose transactions write."""
 
 _LASTING_RESULTS = {
     sqlite3.SQLITE_AUTH,
@@ -77,8 +78,8 @@ class SqliteFile:
             logging_name=LOGGING_NAME,
         )
         keep_rows_out_of_logs(self._reader)
-        event.listen(self._reader, "begin", _begin)
-        self._writer = self._reader.execution_options(**{_WRITES: True})  # over the same connection
+        event.listen(self._reader, "begin", begin)
+        self._writer = self._reader.execution_options(**{WRITES: True})  # over the same connection
         self._turn = asyncio.Lock()
         # A thread hop costs more than a statement, so a transaction is one.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="kaspi-delivery-sqlite")
@@ -186,8 +187,9 @@ def is_lasting(cause: BaseException | None) -> bool:
     return isinstance(cause, _LASTING_FILE)
 
 
-def _begin(connection: Connection) -> None:
-    writes = connection.get_execution_options().get(_WRITES, False)
+def begin(connection: Connection) -> None:
+    """Begin a transaction; one that writes waits for its turn at once, as SQLite does not let it wait later."""
+    writes = connection.get_execution_options().get(WRITES, False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
