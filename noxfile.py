@@ -13,7 +13,7 @@ from pathlib import Path
 import nox
 
 GROUPS = nox.project.load_toml("pyproject.toml")
-EXTRAS = "cli,dask,otel,phones,postgres,sandbox-page,store,xlsx"
+EXTRAS = "cli,dask,otel,outbox,phones,postgres,sandbox-page,store,xlsx"
 
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 

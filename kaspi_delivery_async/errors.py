@@ -23,6 +23,7 @@
     │   ├── WaitTimeoutError          the status was not reached in time
     │   └── DeliveryCancelledError    the delivery was cancelled on the way
     ├── WebhookVerificationError      ``.reason`` says which rule the message broke
+    ├── OutboxConflictError           the outbox holds the order with other content; nothing was enqueued
     └── StorageError                  the database is unreachable, locked or full
 
 Every error has an ``.outcome``, which says what matters after a failed create: whether a courier may already be on the
@@ -282,6 +283,10 @@ class WebhookVerificationError(KaspiDeliveryError):
     def __init__(self, reason: str, problem: str) -> None:
         super().__init__(f"{problem} ({reason})", operation="verify_webhook", outcome=Outcome.REJECTED)
         self.reason = reason
+
+
+class OutboxConflictError(KaspiDeliveryError):
+    """The outbox holds the order with other content, or another order with its key; nothing was enqueued."""
 
 
 class StorageError(KaspiDeliveryError):

@@ -24,6 +24,7 @@ EXAMPLES: list[KaspiDeliveryError] = [
     errors.WaitTimeoutError("late", delivery=DELIVERY),
     errors.DeliveryCancelledError("gone", delivery=DELIVERY),
     errors.WebhookVerificationError("too_old", "it is old"),
+    errors.OutboxConflictError("other content"),
     errors.StorageError("locked"),
     *(
         kind("no", status=status, outcome=Outcome.REJECTED, code="c", message="m", replayed=True, retry_after=1.0)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
+from itertools import count
 from typing import Protocol
 
 import attrs
@@ -52,10 +53,14 @@ class Fetch(Protocol):
 
 def poll_intervals(draw: Callable[[], float]) -> Iterator[float]:
     """Yield the seconds between polls, without end; ``draw`` is evenly distributed over [0, 1)."""
-    longest = FIRST_INTERVAL
-    while True:
-        yield longest * (1 - INTERVAL_JITTER * draw())
-        longest = min(LAST_INTERVAL, longest * INTERVAL_GROWTH)
+    for polls in count():
+        yield poll_interval(polls, draw)
+
+
+def poll_interval(polls: int, draw: Callable[[], float]) -> float:
+    """Return the seconds until the next poll after a number of polls; ``draw`` is evenly distributed over [0, 1)."""
+    longest = min(LAST_INTERVAL, FIRST_INTERVAL * INTERVAL_GROWTH ** min(polls, 20))
+    return longest * (1 - INTERVAL_JITTER * draw())
 
 
 class Follower:

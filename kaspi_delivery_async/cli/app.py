@@ -14,6 +14,7 @@ from kaspi_delivery_async.cli.debug.command import debug
 from kaspi_delivery_async.cli.deliveries import commands as deliveries
 from kaspi_delivery_async.cli.demo.command import demo
 from kaspi_delivery_async.cli.exit_codes import ExitCode, exit_code
+from kaspi_delivery_async.cli.outbox import commands as outbox
 from kaspi_delivery_async.cli.sandbox import commands as sandbox
 from kaspi_delivery_async.cli.signals import InterruptedBySignalError
 from kaspi_delivery_async.cli.streams import (
@@ -41,6 +42,7 @@ app.command()(deliveries.get)
 app.command()(deliveries.cancel)
 app.command()(deliveries.watch)
 app.add_typer(bulk.app, name="bulk")
+app.add_typer(outbox.app, name="outbox")
 app.add_typer(webhooks.app, name="webhooks")
 app.add_typer(sandbox.app, name="sandbox")
 

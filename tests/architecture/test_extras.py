@@ -14,6 +14,7 @@ EXTRAS = {
     "typer",
     "rich",
     "sqlalchemy",
+    "aiosqlite",
     "asyncpg",
     "distributed",
     "opentelemetry",
@@ -48,7 +49,9 @@ def test_importing_the_package_loads_only_what_every_client_needs() -> None:
     code = "import sys, kaspi_delivery_async; print(*sys.modules)"
     ended = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     loaded = set(ended.stdout.split())
-    unneeded = {f"{NAME}.{module}" for module in ("bulk", "cli", "otel", "sandbox", "order_files", "_database")}
+    unneeded = {
+        f"{NAME}.{module}" for module in ("bulk", "cli", "otel", "outbox", "sandbox", "order_files", "_database")
+    }
     assert {NAME, "aiohttp"} <= loaded
     assert loaded & (unneeded | EXTRAS) == set()
 
@@ -82,3 +85,30 @@ def test_only_a_database_needs_an_extra() -> None:
 
     assert (ended.returncode, ended.stderr) == (0, "")
     assert 'pip install "kaspi-delivery-async[store]"' in ended.stdout
+
+
+OUTBOX = """
+import asyncio
+import sys
+sys.modules[sys.argv[1]] = None
+
+from kaspi_delivery_async import ConfigurationError
+
+async def main():
+    from kaspi_delivery_async.outbox import DeliveryOutbox
+    await DeliveryOutbox("shop.sqlite").__aenter__()
+
+try:
+    asyncio.run(main())
+except ConfigurationError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize("package", ["sqlalchemy", "greenlet", "aiosqlite"])
+def test_an_outbox_without_its_extra_says_how_to_install_it(package: str) -> None:
+    command = [sys.executable, "-W", "error", "-c", OUTBOX, package]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert 'pip install "kaspi-delivery-async[outbox]"' in ended.stdout

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from kaspi_delivery_async import DeliveryClient, StorageError
+from kaspi_delivery_async._exactly_once.closing import finished
 from kaspi_delivery_async._exactly_once.decisions import OrderUpdate, put_back
 from kaspi_delivery_async.bulk import Journal, Line, OrderState, runner
 from kaspi_delivery_async.bulk.journal.claims import Claims, Send
-from kaspi_delivery_async.bulk.journal.journal import finished
 from kaspi_delivery_async.bulk.order import prepare
 from kaspi_delivery_async.sandbox import Sandbox
 from tests.support.bulk_runs import counts, entries, made, once, orders, run, states, until

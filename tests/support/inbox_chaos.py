@@ -200,7 +200,7 @@ class Run:
         """Do as a failover does: the connections that follow can only read for a while."""
         await self._execute(f"ALTER ROLE {self._role} SET default_transaction_read_only = on")
         ours = f"usename = '{self._role}'"
-        await self._execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {ours}")  # noqa: S608
+        await self._execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {ours}")
         await asyncio.sleep(0.3)
         await self._execute(f"ALTER ROLE {self._role} RESET default_transaction_read_only")
 

@@ -8,6 +8,7 @@ import time
 import pytest
 
 from kaspi_delivery_async import Delivery, DeliveryStatus, StatusHub, WebhookVerifier
+from kaspi_delivery_async._database import listening
 from kaspi_delivery_async._tracking import follower
 from kaspi_delivery_async.tracking import wait_for_status
 from kaspi_delivery_async.webhooks import WebhookInbox
@@ -76,7 +77,7 @@ async def test_no_wait_ends_later_than_a_polling_interval_after_its_event_was_st
             (follower, "FIRST_INTERVAL", interval),
             (follower, "LAST_INTERVAL", interval),
             (postgresql_notify, "RECONNECTION", 0.2),
-            (postgresql_notify, "CHECK", 0.2),
+            (listening, "CHECK", 0.2),
             (new_events, "POLL", 0.1),
         ):
             monkeypatch.setattr(module, name, value)

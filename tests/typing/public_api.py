@@ -2,10 +2,12 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import assert_type
 
 import aiohttp
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Session
 
 from kaspi_delivery_async import (
     Attempt,
@@ -31,6 +33,7 @@ from kaspi_delivery_async import (
     models,
     operations,
 )
+from kaspi_delivery_async.outbox import DeliveryOutbox, OutboxEntry, OutboxStatus, ReconcileReport
 
 
 def constructors(session: aiohttp.ClientSession) -> None:
@@ -75,6 +78,25 @@ async def responses(client: DeliveryClient, request: DeliveryRequest) -> None:
     assert_type(response.attempts, tuple[Attempt, ...])
     assert_type(response.replayed, bool)
     assert_type(response.value.status, DeliveryStatus)
+
+
+async def orders_in_a_transaction(
+    session: AsyncSession, sync: Session, client: DeliveryClient, request: DeliveryRequest, event: DeliveryWebhook
+) -> None:
+    async def book(session: AsyncSession, entry: OutboxEntry) -> None: ...
+
+    async with DeliveryOutbox("postgresql://shop", schema=None, create_tables=True) as outbox:
+        assert_type(await outbox.enqueue(session, request, idempotency_key=None, not_before=None), OutboxEntry)
+        assert_type(outbox.enqueue_sync(sync, request), OutboxEntry)
+        assert_type(await outbox.withdraw(session, "order-742"), bool)
+        async with outbox.relay(client, on_result=book, on_status=None, concurrency=16):
+            await outbox.observe(event)
+        entry = await outbox.find("order-742")
+        assert_type(entry, OutboxEntry | None)
+        assert_type(await outbox.status(), OutboxStatus)
+        assert_type(await outbox.reconcile(client), ReconcileReport)
+        assert_type(await outbox.prune(timedelta(days=30)), int)
+        await outbox.enqueue(sync, request)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 
 def errors(error: KaspiDeliveryError) -> None:

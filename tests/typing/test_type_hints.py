@@ -17,6 +17,7 @@ from kaspi_delivery_async import (
     options,
     order_files,
     otel,
+    outbox,
     pytest_plugin,
     response,
     sandbox,
@@ -27,7 +28,7 @@ from kaspi_delivery_async import (
 
 
 def public() -> Iterator[Any]:
-    for package in (kaspi_delivery_async, bulk, order_files, sandbox, webhooks):
+    for package in (kaspi_delivery_async, bulk, order_files, outbox, sandbox, webhooks):
         yield from (getattr(package, name) for name in package.__all__)
     modules = (client, errors, instrumentation, models, operations, options, otel, response, status, tracking)
     for module in (*modules, pytest_plugin):

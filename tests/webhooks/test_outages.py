@@ -119,7 +119,7 @@ async def test_a_postgresql_that_is_read_only_after_a_failover(postgresql_url: s
 
     def fail_over() -> None:
         execute(postgresql_url, f"ALTER ROLE {role} SET default_transaction_read_only = on")
-        execute(postgresql_url, f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {ours}")  # noqa: S608
+        execute(postgresql_url, f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {ours}")
 
     def promote() -> None:
         execute(postgresql_url, f"ALTER ROLE {role} RESET default_transaction_read_only")

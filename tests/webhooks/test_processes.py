@@ -11,6 +11,7 @@ import attrs
 import pytest
 
 from kaspi_delivery_async import DeliveryWebhook, StatusHub
+from kaspi_delivery_async._database import listening
 from kaspi_delivery_async._database.postgresql import connect
 from kaspi_delivery_async.webhooks import WebhookInbox, WebhookVerifier
 from kaspi_delivery_async.webhooks.stores import postgresql_notify
@@ -160,7 +161,7 @@ async def test_a_hub_that_was_said_to_miss_events_stays_so(postgresql_url: str) 
 async def test_an_event_too_long_to_announce_is_found_at_the_next_check(
     postgresql_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(postgresql_notify, "CHECK", 0.05)
+    monkeypatch.setattr(listening, "CHECK", 0.05)
     hub, delivery_id = StatusHub(), "d" * LONGEST_PAYLOAD
     async with inbox_at(postgresql_url, hub=hub), inbox_at(postgresql_url) as receiving:
         await until(lambda: hub.complete)

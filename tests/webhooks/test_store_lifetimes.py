@@ -13,8 +13,9 @@ from urllib.parse import urlsplit
 import pytest
 
 from kaspi_delivery_async import ConfigurationError, DeliveryWebhook, StatusHub, StorageError, WebhookVerificationError
+from kaspi_delivery_async._database import listening
 from kaspi_delivery_async.webhooks import MemoryStore, WebhookInbox, WebhookVerifier
-from kaspi_delivery_async.webhooks.stores import new_events, postgresql_notify
+from kaspi_delivery_async.webhooks.stores import new_events
 from kaspi_delivery_async.webhooks.stores.sql import SqlStore
 from tests.support.faulty_proxy import FaultyProxy
 from tests.support.inboxes import Handler, new_inbox, receive
@@ -172,7 +173,7 @@ async def test_a_hub_of_an_inbox_in_memory_learns_of_its_events() -> None:
 @pytest.fixture
 def looks_often(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(new_events.NewEvents.poll, "__defaults__", (0.02,))
-    monkeypatch.setattr(postgresql_notify, "CHECK", 0.02)
+    monkeypatch.setattr(listening, "CHECK", 0.02)
 
 
 @pytest.mark.usefixtures("looks_often")

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Executable, RowMapping
 # The first of these says how to install SQLAlchemy if it is missing.
 from kaspi_delivery_async._database.database import Database, database_time
 from kaspi_delivery_async._database.location import parse_location
+from kaspi_delivery_async._exactly_once.closing import finished
 from kaspi_delivery_async._exactly_once.states import OrderState
 from kaspi_delivery_async._wire.idempotency_keys import create_key
 from kaspi_delivery_async._wire.order_ids import canonical_order_id
@@ -220,22 +221,6 @@ class Journal:
         if self._opened is None:
             raise ConfigurationError("the journal is not open; use it inside `async with Journal(...) as journal:`")
         return self._opened
-
-
-async def finished(task: asyncio.Task[None], *, on_cancelled: Callable[[], object]) -> None:
-    """Wait for a task that has to end, however often the waiting is cancelled; only then let a cancellation through."""
-    cancellation: asyncio.CancelledError | None = None
-    while not task.done():
-        try:
-            await asyncio.wait([task])
-        except asyncio.CancelledError as error:
-            cancellation = error
-            on_cancelled()
-    if cancellation is not None:
-        if not task.cancelled():
-            task.exception()  # it counts as seen
-        raise cancellation
-    await task
 
 
 def _totals(connection: Connection) -> JournalTotals:

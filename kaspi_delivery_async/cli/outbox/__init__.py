@@ -1,0 +1,1 @@
+"""`outbox`: status, list, withdraw, relay, reconcile, prune."""

@@ -1,0 +1,1 @@
+"""Enqueueing in the shop's own transaction, whichever library runs it."""

@@ -1,0 +1,133 @@
+"""One relay: its parts, what wakes them, and how they end."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from functools import partial
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from kaspi_delivery_async._exactly_once.closing import finished
+from kaspi_delivery_async.errors import StorageError
+from kaspi_delivery_async.outbox.relay.callbacks import Callback, Callbacks
+from kaspi_delivery_async.outbox.relay.changes import Changes
+from kaspi_delivery_async.outbox.relay.claims import Claims
+from kaspi_delivery_async.outbox.relay.pauses import Pauses
+from kaspi_delivery_async.outbox.relay.polling import Polling
+from kaspi_delivery_async.outbox.relay.sending import Sending
+from kaspi_delivery_async.outbox.relay.wakes import POLL, Wakes
+from kaspi_delivery_async.outbox.storage.environment import choose_environment
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sqlalchemy import Connection
+
+    from kaspi_delivery_async._exactly_once.lease import SharedClock
+    from kaspi_delivery_async.client import DeliveryClient
+    from kaspi_delivery_async.outbox.storage.database import OutboxDatabase
+    from kaspi_delivery_async.outbox.storage.relay_statements import CallbackKind
+
+SHORTEST_LOOK = 0.01
+"""Seconds between looks at what is due, however often the relay is woken."""
+
+_logger = logging.getLogger(__name__)
+
+
+class Relay:
+    """Sends what is due, calls back, and follows deliveries, for as long as its context lasts."""
+
+    def __init__(
+        self,
+        database: OutboxDatabase,
+        clock: SharedClock,
+        client: DeliveryClient,
+        *,
+        callbacks: Mapping[CallbackKind, Callback],
+        concurrency: int,
+        listen_at: str | None,
+    ) -> None:
+        """Set up; ``listen_at`` is the URL of a PostgreSQL database that announces commits, or None."""
+        self._database = database
+        self._clock = clock
+        self._client = client
+        self._listen_at = listen_at
+        self._wakes = Wakes()
+        self._claims = Claims(database, clock, account=client.api_key_digest)
+        self._changes = Changes(database, clock)
+        self._pauses = Pauses(database, clock, self._claims.owner)
+        self._sending = Sending(
+            client,
+            claims=self._claims,
+            changes=self._changes,
+            pauses=self._pauses,
+            wakes=self._wakes,
+            concurrency=concurrency,
+        )
+        self._callbacks = Callbacks(database, clock, callbacks=callbacks, changes=self._changes, wakes=self._wakes)
+        self._polling = Polling(client, database, clock, changes=self._changes, pauses=self._pauses, wakes=self._wakes)
+        self._parts: list[asyncio.Task[None]] = []
+        self._listener: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Begin; raises `ConfigurationError` if the orders are for another environment than the client's."""
+        environment = urlsplit(self._client.base_url).netloc
+        await self._database.write(partial(choose_environment, environment=environment))
+        await self._claims.open()
+        parts = [self._sending.run(), self._callbacks.run(), self._polling.run(), self._look()]
+        file = self._database.file
+        if file is not None:
+            parts.append(self._wakes.watch_file(file))
+        self._parts = [asyncio.create_task(part) for part in parts]
+        if file is None and self._listen_at is not None:
+            identity = self._database.identity.identity
+            self._listener = asyncio.create_task(self._wakes.listen(self._listen_at, identity))
+        elif file is None:
+            self._wakes.tick = POLL
+        for task in self._parts:
+            task.add_done_callback(_ended)
+
+    async def finish(self) -> None:
+        """Claim no more, let calls in flight end, and give the rest back; cancelled, it cancels the calls in flight."""
+        await finished(asyncio.create_task(self._finish()), on_cancelled=self._sending.abort)
+
+    async def _finish(self) -> None:
+        self._wakes.stop()
+        if self._listener is not None:
+            self._listener.cancel()
+            await asyncio.wait([self._listener])
+        await asyncio.wait(self._parts)
+        await self._sending.finish()
+        await self._changes.flush()
+        await self._claims.close()
+
+    async def _look(self) -> None:
+        """Wake the parts for which something is due."""
+        while not self._wakes.stopping:
+            try:
+                seconds = await self._database.read(self._next_due)
+            except StorageError as error:
+                _logger.warning("the relay cannot look for what is due, trying again: %s", error)
+                seconds = 1.0
+            await self._wakes.rest(SHORTEST_LOOK)
+            await self._wakes.next_look(seconds)
+
+    def _next_due(self, connection: Connection) -> float:
+        now = self._clock.common(connection)
+        soonest = float("inf")
+        for due, part in (
+            (self._claims.next_due(connection, now=now), self._wakes.sending),
+            (self._callbacks.next_due(connection), self._wakes.callbacks),
+            (self._polling.next_due(connection, now=now), self._wakes.polling),
+        ):
+            if due is not None and due <= now:
+                part.set()
+            elif due is not None:
+                soonest = min(soonest, due - now)
+        return soonest
+
+
+def _ended(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        _logger.critical("a part of the relay has ended by an error of its own; restart it", exc_info=error)
