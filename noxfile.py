@@ -1,4 +1,4 @@
-"""The project's checks: `nox` runs them all, `nox -l` lists them, `nox -s tests-3.12` runs one.
+"""The project's checks: `nox` runs those of every change, `nox -l` lists all, `nox -s tests-3.12` runs one.
 
 With `--parallel auto`, which `run.py checks` adds, the checks that use one core run side by side. The tests run alone:
 they fill every core.
@@ -33,6 +33,8 @@ def runs(version: str) -> bool:
 
 PRESENT = [version for version in ("3.11", "3.12", "3.13", "3.14") if runs(version)] or [sys.executable]
 NEWEST = PRESENT[-1]
+
+nox.options.sessions = ["lint", "typing", "package", f"tests-{NEWEST}"]
 
 
 def install(session: nox.Session, *groups: str, compiled: bool = False) -> None:

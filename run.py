@@ -1,7 +1,8 @@
-"""Sets up a virtual environment beside this file and runs the demo, or all checks, in it; needs only Python.
+"""Sets up a virtual environment beside this file and runs the demo, or the checks, in it; needs only Python.
 
 python3 run.py demo      creates deliveries on the embedded sandbox and follows them to the door
-python3 run.py checks    runs every test and check of the project
+python3 run.py checks    runs the checks of every change, and all tests on the newest Python
+                         (--session tests: on every Python; --list: what else there is)
 """
 
 import os

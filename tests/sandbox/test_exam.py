@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import socket
 import ssl
+import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -47,10 +48,13 @@ async def test_a_receiver_that_is_written_with_care_passes_without_a_warning() -
     assert len(receiver.events) > 200
 
 
+DEEP = "" if sys.version_info >= (3, 14) else "refusal-status"
+"""What 10,000 nested lists are to json before Python 3.14: a RecursionError, so a 500."""
+
 FAULTS: dict[type[Receiver], tuple[str, str]] = {
     receivers.SignsRewrittenJson: ("blanks indented escapes", ""),
     receivers.ChecksNoSignature: (
-        "wrong-secret other-body other-time short-signature no-signature", "body-alone two-signatures refusal-status"
+        "wrong-secret other-body other-time short-signature no-signature", f"body-alone two-signatures {DEEP}"
     ),
     receivers.ComparesTheBeginning: ("short-signature", ""),
     receivers.ChecksNoAge: ("six-minutes-old day-old", "from-the-future milliseconds"),
