@@ -202,16 +202,16 @@ async def _from_journal(job: Job, chunks: Iterable[Chunk]) -> AsyncIterator[Resu
         async with Journal(job.journal) as journal:
             await journal.wait_until_ended(job.run_id, timeout=END_TIMEOUT)
             for chunk in chunks:
-                orders: dict[str, str] = {}
+                places: dict[str, set[str]] = {}
                 for line in chunk.lines:
                     try:
                         order = prepare(line)
                     except InvalidRequestError as error:
                         yield refusal(line.place, None, error)
                     else:
-                        orders[order.key] = line.place
-                for key, entry in (await journal.of_run(job.run_id, orders)).items():
-                    if entry.state is not OrderState.PENDING and entry.place == orders[key]:
+                        places.setdefault(order.key, set()).add(line.place)
+                for key, entry in (await journal.of_run(job.run_id, places)).items():
+                    if entry.state is not OrderState.PENDING and entry.place in places[key]:
                         yield result_of_entry(entry.place, entry)
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 from collections.abc import AsyncGenerator, Callable
+from contextlib import suppress
 from pathlib import Path
 
 import anyio
@@ -15,6 +16,8 @@ from kaspi_delivery_async import (
     DeliveryClient,
     DeliveryRequest,
     InvalidRequestError,
+    KaspiDeliveryError,
+    Outcome,
     RateLimitedError,
     RetryPolicy,
     StorageError,
@@ -410,3 +413,75 @@ async def test_what_was_made_before_a_chunk_failed_is_reported(
             await collected(spread, results)
     assert states(results) == {"created": 5, "failed": 1}
     assert len({result.place for result in results}) == 6
+
+
+async def spread_over(
+    server: RawServer, source: list[Line | DeliveryRequest], location: str, *, stop: asyncio.Event | None = None
+) -> list[Result]:
+    """Run chunks of ten here, one order at a time, and return all results, whatever ends the run."""
+    results: list[Result] = []
+    spread = create_deliveries_on(
+        Here(1), source, base_url=server.base_url, journal=location, chunk_size=10, concurrency=1, stop=stop
+    )
+    with suppress(ApiError):
+        await collected(spread, results)
+    return results
+
+
+async def test_what_was_made_in_a_chunk_that_is_stopped_is_reported(
+    location: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KASPI_API_KEY", "key")
+    stop = asyncio.Event()
+    plays = [respond(201, delay=0.02)] * 14 + [respond(201, delay=0.02, on_request=stop.set), respond(201)]
+    async with RawServer(plays) as server:
+        results = await spread_over(server, [*orders(30)], location, stop=stop)
+        made = len(server.requests)
+    assert 10 < made < 20
+    assert states(results) == {"created": made}
+    assert len({result.order_id for result in results}) == made
+
+
+@pytest.mark.parametrize("repeated_in", ["the same chunk", "another chunk"])
+async def test_a_delivery_of_a_failed_chunk_is_reported_for_the_line_that_it_was_made_for(
+    location: str, monkeypatch: pytest.MonkeyPatch, repeated_in: str
+) -> None:
+    monkeypatch.setenv("KASPI_API_KEY", "key")
+    repeated = order("order-0")
+    source = [*orders(3), repeated, *orders(6)[3:], *orders(30)[6:]]
+    if repeated_in == "another chunk":
+        source = [*orders(12), repeated, *orders(30)[12:]]
+    good = [respond(201)] * (14 if repeated_in == "another chunk" else 5)
+    async with RawServer([*good, respond(401)]) as server:
+        results = await spread_over(server, [*source], location)
+        made = len(server.requests) - 1
+    created = [result for result in results if result.state == "created"]
+    assert len({result.order_id for result in created}) == len(created) == made
+    assert {result.place for result in created if result.order_id == "order-0"} == {"order 1"}
+
+
+async def test_what_a_worker_that_was_given_up_still_makes_is_reported(
+    file: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KASPI_API_KEY", "key")
+
+    @attrs.define
+    class Unreachable(Here):
+        """Loses its connection to a worker, which goes on."""
+
+        worker: asyncio.Task[list[Result]] | None = None
+
+        async def run(self, job: Job, chunk: Chunk, *, on_pause: Callable[..., object] | None) -> list[Result]:
+            self.worker = asyncio.create_task(run_chunk(job, chunk, on_pause=on_pause))
+            await until(lambda: bool(server.requests))
+            raise KaspiDeliveryError("the scheduler is gone", outcome=Outcome.UNKNOWN)
+
+    results: list[Result] = []
+    executor = Unreachable(1)
+    async with RawServer([respond(201, delay=0.3)]) as server:
+        spread = create_deliveries_on(executor, orders(3), base_url=server.base_url, journal=file)
+        with pytest.raises(KaspiDeliveryError, match="the scheduler is gone"):
+            await collected(spread, results)
+        assert executor.worker is not None
+        await executor.worker
+    assert states(results) == {"created": 3}
