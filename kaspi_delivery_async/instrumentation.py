@@ -72,6 +72,8 @@ class CallResult:
     """Whether the server sent the result that it had kept under the idempotency key (Source: GS AU)."""
     duration: float
     """Seconds, waits included."""
+    retry_budget: float = 500.0
+    """Tokens left for retries, of 500, which all clients of the key and host in this process share."""
 
 
 class CallObserver(Protocol):

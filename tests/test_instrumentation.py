@@ -4,6 +4,7 @@ import asyncio
 import importlib
 import logging
 import sys
+import time
 from typing import Any
 
 import pytest
@@ -14,7 +15,17 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from kaspi_delivery_async import ConfigurationError, DeliveryClient, NotFoundError, RetryPolicy, ServerError
+from kaspi_delivery_async import (
+    ConfigurationError,
+    DeliveryClient,
+    DeliveryWebhook,
+    NotFoundError,
+    RetryPolicy,
+    ServerError,
+    TransportError,
+)
+from kaspi_delivery_async.bulk import JournalTotals, OrderState
+from kaspi_delivery_async.errors import StorageError
 from kaspi_delivery_async.instrumentation import (
     AttemptDetails,
     CallDetails,
@@ -24,9 +35,11 @@ from kaspi_delivery_async.instrumentation import (
     WaitDetails,
 )
 from kaspi_delivery_async.otel import OpenTelemetry
+from kaspi_delivery_async.webhooks import MemoryStore, WebhookInbox, WebhookVerifier
 from tests.support import server_scripts
 from tests.support.orders import order
 from tests.support.raw_server import GOOD_BODY, RawServer
+from tests.support.webhook_messages import SECRET, body, headers
 
 pytestmark = pytest.mark.looptime
 
@@ -207,6 +220,71 @@ async def test_the_span_of_a_create_that_failed_has_its_outcome_and_its_key() ->
     attributes = call.attributes or {}
     assert attributes["kaspi.delivery.outcome"] == "unknown"
     assert attributes["kaspi.delivery.idempotency_key"] == "order-7"
+
+
+@pytest.mark.looptime
+async def test_metrics_of_an_inbox_a_journal_and_the_retry_budget(caplog: pytest.LogCaptureFixture) -> None:
+    telemetry = Telemetry()
+    handled: list[str] = []
+
+    async def handle(event: DeliveryWebhook) -> None:
+        handled.append(event.event_id)
+        if event.event_id == "wh_bad":
+            raise ValueError
+
+    class Broken:
+        """A journal that cannot be read."""
+
+        async def totals(self) -> JournalTotals:
+            raise StorageError("the journal is locked")
+
+    class Filled:
+        async def totals(self) -> JournalTotals:
+            orders = {OrderState.SENT: 2, OrderState.CREATED: 5}
+            return JournalTotals(environment=None, orders=orders, oldest_sent_at=time.time() - 3600)
+
+    inbox = WebhookInbox(
+        WebhookVerifier([SECRET]), store=MemoryStore(), handler=telemetry.instrumentation.counted(handle),
+        retry=RetryPolicy(max_attempts=1),
+    )  # fmt: skip
+    async with inbox, telemetry.instrumentation.observe(inbox=inbox, journal=Filled()):
+        for event_id, attempt in (("wh_1", 1), ("wh_2", 3), ("wh_bad", 1)):
+            message = body(event_id, attempt=attempt)
+            await inbox.receive(message, headers(message, at=time.time()))
+        async with telemetry.instrumentation.observe(inbox=inbox):
+            await asyncio.sleep(16)
+        points = telemetry.points()
+    async with telemetry.instrumentation.observe(journal=Broken(), every=1):
+        await asyncio.sleep(2)
+
+    def values(name: str) -> dict[object, float]:
+        return {next(iter(point.attributes.values()), None): point.value for point in points[f"kaspi.delivery.{name}"]}
+
+    events = [(dict(point.attributes), point.value) for point in points["kaspi.delivery.webhook.events"]]
+    assert events == [
+        ({"kaspi.delivery.status": "delivered", "kaspi.delivery.webhook.retried": False}, 2),
+        ({"kaspi.delivery.status": "delivered", "kaspi.delivery.webhook.retried": True}, 1),
+    ]
+    assert sorted(handled) == ["wh_1", "wh_2", "wh_bad"]
+    assert values("inbox.events") == {"waiting": 0, "handled": 2, "dead": 1}
+    assert values("inbox.lag") == {None: 0}
+    assert values("inbox.attempts") == {None: 3}
+    assert values("journal.orders") == {"sent": 2, "created": 5}
+    assert values("journal.oldest_sent") == {None: pytest.approx(3600, abs=60)}
+    assert "the journal is locked" in caplog.text
+
+
+async def test_a_failed_call_counts_its_outcome_and_what_is_left_for_retries() -> None:
+    telemetry = Telemetry()
+    script = [server_scripts.close_after_request]
+    async with RawServer(script) as server, client_of(server, telemetry.instrumentation) as client:
+        with pytest.raises(TransportError):
+            await client.send_test_webhook("http://127.0.0.1/", "delivery.created")
+    points = telemetry.points()
+    (call,) = points["kaspi.delivery.call.duration"]
+    (budget,) = points["kaspi.delivery.retry_budget"]
+    assert call.attributes["kaspi.delivery.outcome"] == "unknown"
+    assert budget.value == 500
 
 
 async def test_metrics_of_calls_attempts_waits_and_connections() -> None:

@@ -237,6 +237,7 @@ class CallState(Generic[T]):
             idempotency_key=self.operation.idempotency_key,
             replayed=replayed,
             duration=self.clock() - self.start,
+            retry_budget=self.throttle.budget.tokens,
         )
         notify(self._observers, lambda observer: observer.call_ended(result))
 
