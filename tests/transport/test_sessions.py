@@ -195,6 +195,22 @@ async def test_a_proxy_that_cannot_exist_is_named_and_has_sent_nothing(proxy: st
 
 
 @pytest.mark.looptime
+@pytest.mark.parametrize(("status", "attempts"), [(407, 1), (503, 2)])
+async def test_a_proxy_that_refuses_to_connect_is_named_with_its_settings(status: int, attempts: int) -> None:
+    refusal = server_scripts.respond_head(b"HTTP/1.1 %d X\r\nContent-Length: 0\r\n\r\n" % status)
+    async with (
+        RawServer([refusal]) as proxy,
+        aiohttp.ClientSession(proxy=proxy.base_url) as session,
+        DeliveryClient(
+            "key", base_url="https://api.invalid", session=session, retry=RetryPolicy(max_attempts=2)
+        ) as client,
+    ):
+        with pytest.raises(TransportError, match=f"responded with {status}; check the session's `proxy`") as caught:
+            await client.get_delivery("dlv_1")
+    assert (caught.value.outcome, len(caught.value.attempts)) == (Outcome.NOT_SENT, attempts)
+
+
+@pytest.mark.looptime
 async def test_a_proxy_that_refuses_connections_has_sent_nothing() -> None:
     with socket.create_server(("127.0.0.1", 0)) as nobody:
         proxy = f"http://127.0.0.1:{nobody.getsockname()[1]}"
