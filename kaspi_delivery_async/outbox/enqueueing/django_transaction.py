@@ -11,6 +11,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from kaspi_delivery_async._database.database import reason
 from kaspi_delivery_async.errors import StorageError
 from kaspi_delivery_async.outbox.enqueueing.insertion import not_a_transaction, other_database
+from kaspi_delivery_async.outbox.enqueueing.prepared import prepared
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,10 +22,10 @@ if TYPE_CHECKING:
 class DjangoTransaction:
     """The transaction of a Django connection."""
 
-    def __init__(self, connection: Any, options: Mapping[str, Any]) -> None:
+    def __init__(self, connection: Any, schema: str | None) -> None:
         self.is_postgresql: bool = connection.vendor == "postgresql"
         self._connection = connection
-        self._options = options
+        self._schema = schema
 
     def check(self) -> None:
         """Raise `ConfigurationError` outside of `atomic`, and for other kinds of databases."""
@@ -35,14 +36,10 @@ class DjangoTransaction:
 
     def run(self, statement: Executable, parameters: Mapping[str, Any]) -> Sequence[Mapping[Any, Any]]:
         """Execute a statement in Django's way of marking parameters."""
-        plain: Any = statement
-        # SQLite has no schema that a name could be translated to.
-        options = {**self._options, "render_schema_translate": True} if self.is_postgresql else {}
-        compiled = plain.compile(dialect=_dialect(is_postgresql=self.is_postgresql), **options)
-        values = compiled.construct_params(parameters)
+        known = prepared(statement, _dialect(is_postgresql=self.is_postgresql), self._schema)
         try:
             with self._connection.cursor() as cursor:
-                cursor.execute(str(compiled), [values[name] for name in compiled.positiontup])
+                cursor.execute(known.sql, known.parameters(parameters))
                 names = [column[0] for column in cursor.description]
                 return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
         except DatabaseError as error:

@@ -81,7 +81,7 @@ class Enqueuer:
         """
         order = Insertion.of(request, idempotency_key, not_before)
         identity = self._identity or await self._identify()
-        return await run_in(session, identity.options, partial(self._enqueue, order, identity))
+        return await run_in(session, identity.schema, partial(self._enqueue, order, identity))
 
     def enqueue_sync(
         self,
@@ -97,7 +97,7 @@ class Enqueuer:
         """
         order = Insertion.of(request, idempotency_key, not_before)
         identity = self._identify_sync()
-        return self._enqueue(order, identity, transaction_of(session, identity.options))
+        return self._enqueue(order, identity, transaction_of(session, identity.schema))
 
     async def withdraw(self, session: AsyncTransaction, order_id: str) -> bool:
         """Withdraw an order in the shop's transaction, if nothing of it has left; return whether it never leaves.
@@ -110,7 +110,7 @@ class Enqueuer:
         def work(transaction: ShopTransaction) -> bool:
             return insertion.withdraw(transaction, order_id, identity=identity, now=self._local_now())
 
-        return await run_in(session, identity.options, work)
+        return await run_in(session, identity.schema, work)
 
     def _enqueue(self, order: Insertion, identity: Identity, transaction: ShopTransaction) -> OutboxEntry:
         return insertion.enqueue(transaction, order, identity=identity, now=self._local_now(), notifies=self._notify)

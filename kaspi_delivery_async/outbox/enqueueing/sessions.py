@@ -13,7 +13,7 @@ from kaspi_delivery_async.outbox.enqueueing.insertion import not_a_transaction
 from kaspi_delivery_async.outbox.enqueueing.sqlalchemy_transaction import SqlalchemyTransaction, connection_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from kaspi_delivery_async.outbox.enqueueing.insertion import ShopTransaction
 
@@ -26,7 +26,7 @@ SyncTransaction = Session | Connection | scoped_session[Session]
 """A session or connection of SQLAlchemy."""
 
 
-async def run_in(given: AsyncTransaction, options: Mapping[str, Any], work: Callable[[ShopTransaction], T]) -> T:
+async def run_in(given: AsyncTransaction, schema: str | None, work: Callable[[ShopTransaction], T]) -> T:
     """Run ``work`` in the transaction of an asynchronous session or connection."""
     session = given() if isinstance(given, async_scoped_session) else given
     if not isinstance(session, AsyncSession | AsyncConnection):
@@ -38,20 +38,20 @@ async def run_in(given: AsyncTransaction, options: Mapping[str, Any], work: Call
         raise not_a_transaction("the connection is closed")
 
     def run(sync: Session | Connection) -> T:
-        return work(SqlalchemyTransaction(connection_of(sync), options))
+        return work(SqlalchemyTransaction(connection_of(sync), schema))
 
     return await session.run_sync(run)
 
 
-def transaction_of(given: Any, options: Mapping[str, Any]) -> ShopTransaction:
+def transaction_of(given: Any, schema: str | None) -> ShopTransaction:
     """Return the transaction of a synchronous session or connection, or of Django's connection."""
     kind = type(given).__name__
     if isinstance(given, scoped_session):
         given = cast("scoped_session[Session]", given)()
     if isinstance(given, Session | Connection):
-        return SqlalchemyTransaction(connection_of(given), options)
+        return SqlalchemyTransaction(connection_of(given), schema)
     if hasattr(given, "in_atomic_block"):
         from kaspi_delivery_async.outbox.enqueueing.django_transaction import DjangoTransaction
 
-        return DjangoTransaction(given, options)
+        return DjangoTransaction(given, schema)
     raise ConfigurationError(f"expected a Session or Connection of SQLAlchemy, or django.db.connection, got {kind}")

@@ -16,6 +16,7 @@ from sqlalchemy.exc import (
 from kaspi_delivery_async._database.database import driver_error, reason
 from kaspi_delivery_async.errors import StorageError
 from kaspi_delivery_async.outbox.enqueueing.insertion import not_a_transaction, other_database
+from kaspi_delivery_async.outbox.enqueueing.prepared import prepared
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -32,10 +33,10 @@ _MISSING_SCHEMA = "3F000"
 class SqlalchemyTransaction:
     """The transaction of an open connection."""
 
-    def __init__(self, connection: Connection, options: Mapping[str, Any]) -> None:
+    def __init__(self, connection: Connection, schema: str | None) -> None:
         self.is_postgresql: bool = connection.dialect.name == "postgresql"
         self._connection = connection
-        self._options = options
+        self._schema = schema
 
     def check(self) -> None:
         """Raise `ConfigurationError` for one that autocommits, and for other kinds of databases."""
@@ -47,8 +48,8 @@ class SqlalchemyTransaction:
     def run(self, statement: Executable, parameters: Mapping[str, Any]) -> Sequence[Mapping[Any, Any]]:
         """Execute a statement."""
         try:
-            result = self._connection.execute(statement, parameters, execution_options=self._options)
-            return result.mappings().all()
+            known = prepared(statement, self._connection.dialect, self._schema)
+            return self._connection.exec_driver_sql(known.sql, known.parameters(parameters)).mappings().all()
         except DBAPIError as error:
             if _is_missing_table(error):
                 raise other_database() from None

@@ -124,6 +124,10 @@ class Claims:
         now = self._clock.moment()
         return self._lease.is_held(claim.lease, now) and claim.age.at(now) < RESEND_WINDOW
 
+    def key_age(self, claim: Claim) -> float:
+        """Return the seconds since the key of a claimed entry was first sent; 0 if it never was."""
+        return claim.age.at(self._clock.moment()) if claim.may_have_arrived else 0.0
+
     async def before_attempt(self, claim: Claim, _deadline: float) -> None:
         """Raise `TransportError` if an entry is no longer this relay's: the process was stopped for a while, say."""
         if not self.may_send(claim):

@@ -7,7 +7,7 @@ import logging
 from functools import partial
 from typing import TYPE_CHECKING
 
-from kaspi_delivery_async._call.state import BEFORE_ATTEMPT, may_have_arrived
+from kaspi_delivery_async._call.state import BEFORE_ATTEMPT, KEY_AGE, may_have_arrived
 from kaspi_delivery_async._exactly_once.decisions import (
     OrderUpdate,
     put_back,
@@ -133,6 +133,7 @@ class Sending:
     async def _call(self, claim: Claim) -> OrderUpdate:
         try:
             BEFORE_ATTEMPT.set(partial(self._claims.before_attempt, claim))  # for this entry's task
+            KEY_AGE.set(self._claims.key_age(claim))
             return update_after_response(await self._client.send(claim.operation))
         except KaspiDeliveryError as error:
             if not may_have_arrived(error) and not self._claims.may_send(claim):

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
     Float,
-    Integer,
     Text,
     bindparam,
     case,
     cast,
     extract,
     func,
-    literal,
+    literal_column,
     null,
     select,
     update,
@@ -63,12 +62,12 @@ def enqueue(*, is_postgresql: bool, notifies: bool) -> Executable:
     not_before = cast(bindparam("not_before", type_=Float(53)), Float(53))
     values: dict[str, Any] = {
         **{name: cast(bindparam(name, type_=Text), Text) for name in _GIVEN},
-        "state": literal(OutboxState.PENDING.value),
+        "state": literal_column(f"'{OutboxState.PENDING.value}'"),
         "enqueued_at": now,
         "updated_at": now,
         "not_before": not_before,
         "due_at": case((not_before > now, not_before), else_=now),
-        **{name: literal(0, Integer) for name in ("attempts", "polls", "result_failures", "status_failures")},
+        **{name: literal_column("0") for name in ("attempts", "polls", "result_failures", "status_failures")},
     }
     row = select(*values.values()).select_from(version).where(version.c.identity == bindparam("outbox", type_=Text))
     returned: list[Any] = [_row.enqueued_at]
@@ -81,6 +80,7 @@ def enqueue(*, is_postgresql: bool, notifies: bool) -> Executable:
     return statement
 
 
+@cache
 def conflicting() -> Executable:
     """Read the entries that keep an order from being enqueued; parameters ``order_key`` and ``idempotency_key``."""
     return select(_row.order_key, _row.fingerprint, *ENTRY).where(
@@ -89,6 +89,7 @@ def conflicting() -> Executable:
     )
 
 
+@cache
 def identity() -> Executable:
     """Read which outbox a database holds."""
     return select(version.c.identity)
@@ -112,6 +113,7 @@ def withdraw(*, is_postgresql: bool) -> Update:
     )
 
 
+@cache
 def state_of() -> Executable:
     """Read the state of an order's entry; parameter ``order_key``."""
     return select(_row.state).where(_row.order_key == bindparam("order_key", type_=Text))
