@@ -20,6 +20,7 @@ project = "kaspi-delivery-async"
 author = "kaspi_delivery_async contributors"
 copyright = "kaspi_delivery_async contributors"  # noqa: A001 - the name that Sphinx reads
 release = __version__
+today = project  # where a manual page would show a date, which changes with each build
 
 extensions = [
     "myst_parser",
