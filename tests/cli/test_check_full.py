@@ -20,6 +20,8 @@ from tests.support.cli_runner import Ended, Run
 from tests.support.faulty_receivers import SECRET, AcceptsGet, Receiver, RefusesDuplicates, served
 from tests.support.order_files import ROW, write_rows
 
+pytestmark = pytest.mark.newest
+
 PEOPLE = (1, 2, 6, 7, 12, 13, 14)
 """The items that a person has to confirm."""
 

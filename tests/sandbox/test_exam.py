@@ -25,6 +25,7 @@ def named(report: Report, result: Result) -> set[str]:
     return {row.name for row in report.rows if row.result is result}
 
 
+@pytest.mark.newest
 @pytest.mark.parametrize("server", sorted(SERVERS))
 async def test_the_receivers_of_the_package_pass_without_a_warning(server: str, tmp_path: Path) -> None:
     async def handle(_event: object) -> None:
