@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from kaspi_delivery_async.outbox.storage.database import OutboxDatabase
     from kaspi_delivery_async.outbox.storage.relay_statements import CallbackKind
 
-SHORTEST_LOOK = 0.01
+SHORTEST_LOOK = 0.1
 """Seconds between looks at what is due, however often the relay is woken."""
 
 _logger = logging.getLogger(__name__)

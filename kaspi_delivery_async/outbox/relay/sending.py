@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from kaspi_delivery_async.outbox.relay.pauses import Pauses
     from kaspi_delivery_async.outbox.relay.wakes import Wakes
 
+AHEAD = 4
+"""Entries that a relay holds, as a multiple of the concurrency: in flight, or claimed ahead."""
+
 RETRY = 1.0
 """Seconds between tries while the database cannot be used."""
 
@@ -97,38 +100,39 @@ class Sending:
             task.cancel()
 
     def _free(self) -> int:
-        """Return how many entries to claim: as many as can be sent, and as many ahead; one to try while paused."""
+        """Return how many entries to claim: as many as can be sent, and some ahead; one to try while paused."""
         if self._pauses.faults:
             return 0 if self._tasks else 1
+        held = len(self._tasks)
         # Not one by one: a claim costs a transaction.
-        return 2 * self._concurrency - len(self._tasks) if len(self._tasks) <= self._concurrency else 0
+        return AHEAD * self._concurrency - held if 2 * held <= AHEAD * self._concurrency else 0
 
     def _sent(self, task: asyncio.Task[None]) -> None:
         del self._tasks[task]
         self._room.set()
 
     async def _send(self, claim: Claim) -> None:
+        if not claim.is_young:
+            await self._note(claim, partial(in_doubt, owner=self._claims.owner))
+            _logger.error("the order %r is in doubt: it was sent 23 h ago without a response", claim.order_id)
+            return
         try:
             await self._slots.acquire()
         except asyncio.CancelledError:
             self._give_back(claim)
             raise
         try:
-            if not claim.is_young:
-                await self._note(claim, partial(in_doubt, owner=self._claims.owner))
-                _logger.error("the order %r is in doubt: it was sent 23 h ago without a response", claim.order_id)
-                return
             # The wait for a slot may have outlived the relay, the entry's key, or the lease.
             if self._wakes.stopping or self._pauses.left > 0 or not self._claims.may_send(claim):
                 update = put_back(may_have_arrived=claim.may_have_arrived)
             else:
                 update = await self._call(claim)
-            # The slot is kept until the result is written down: if that fails, nothing more is sent.
-            await self._note(claim, self._decision(update))
-            if update.state in {OrderState.CREATED, OrderState.REJECTED}:
-                await self._pauses.end()
         finally:
             self._slots.release()
+        # However long the results of calls cannot be written down, no more are sent than were claimed ahead.
+        await self._note(claim, self._decision(update))
+        if update.state in {OrderState.CREATED, OrderState.REJECTED}:
+            await self._pauses.end()
 
     async def _call(self, claim: Claim) -> OrderUpdate:
         try:
@@ -164,7 +168,7 @@ class Sending:
                     return
                 await self._wakes.rest(RETRY)
             else:
-                self._wakes.wake()
+                self._wakes.ended()
                 return
 
     def _give_back(self, claim: Claim) -> None:

@@ -62,6 +62,11 @@ class Wakes:
         """Have the relay look at what is due."""
         self._changed.set()
 
+    def ended(self) -> None:
+        """Have the relay report results, and look at what is due."""
+        self.callbacks.set()
+        self.wake()
+
     async def rest(self, seconds: float) -> None:
         """Wait, unless the relay ends."""
         await _wait(self._stopped, seconds)
@@ -103,6 +108,7 @@ class Wakes:
 
         def notified(_connection: object, _process: int, _channel: str, payload: str) -> None:
             if payload == identity:  # the channel is that of the database, where several outboxes may be
+                self.sending.set()
                 self.wake()
 
         async def look() -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import errno
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
-from sqlalchemy import URL, AsyncAdaptedQueuePool, event
+from sqlalchemy import URL, AsyncAdaptedQueuePool, QueuePool, create_engine, event
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import create_async_engine
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
     from pathlib import Path
 
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, Engine
     from sqlalchemy.ext.asyncio import AsyncConnection
 
 T = TypeVar("T")
@@ -59,25 +60,41 @@ class SharedSqliteFile:
         self._creates = creates
         self._identity: tuple[int, int] | None = None
         url = URL.create("sqlite+aiosqlite", database=f"file:{quote(str(path))}", query={"mode": "rw", "uri": "true"})
+        arguments = {"timeout": BUSY_TIMEOUT, "isolation_level": None, "factory": _Connection}
         try:
             self._reader = create_async_engine(
                 url,
-                connect_args={"timeout": BUSY_TIMEOUT, "isolation_level": None, "factory": _Connection},
+                connect_args=arguments,
                 poolclass=AsyncAdaptedQueuePool,
                 pool_size=CONNECTIONS,
                 max_overflow=0,
                 pool_timeout=BUSY_TIMEOUT,
+                pool_reset_on_return=None,  # every transaction is ended already
                 hide_parameters=True,
                 logging_name=LOGGING_NAME,
             )
         except ImportError as missing:
             raise missing_extra("outbox", needs="aiosqlite", purpose="an outbox in an SQLite file") from missing
-        keep_rows_out_of_logs(self._reader.sync_engine)
-        event.listen(self._reader.sync_engine, "connect", _erase_what_is_deleted)
-        event.listen(self._reader.sync_engine, "begin", begin)
         self._writer = self._reader.execution_options(**{WRITES: True})  # over the same connections
+        # What is no callback runs in a thread, as a whole: asynchronous drivers change threads for every statement.
+        self._quick_reader = create_engine(
+            f"sqlite:///{url.database}?{urlencode(url.query)}",
+            connect_args={**arguments, "check_same_thread": False},
+            poolclass=QueuePool,
+            pool_size=CONNECTIONS,
+            max_overflow=0,
+            pool_reset_on_return=None,
+            hide_parameters=True,
+            logging_name=LOGGING_NAME,
+        )
+        self._quick_writer = self._quick_reader.execution_options(**{WRITES: True})
+        for engine in (self._reader.sync_engine, self._quick_reader):
+            keep_rows_out_of_logs(engine)
+            event.listen(engine, "connect", _erase_what_is_deleted)
+            event.listen(engine, "begin", begin)
+        self._threads = ThreadPoolExecutor(CONNECTIONS, thread_name_prefix="kaspi-delivery-outbox")
         self._turn = asyncio.Lock()
-        self._running: set[asyncio.Task[Any]] = set()
+        self._running: set[asyncio.Future[Any]] = set()
 
     async def prepare(self) -> None:
         """Make the file if it is missing and may be made, with the mode that this process gives its files."""
@@ -90,30 +107,36 @@ class SharedSqliteFile:
         self._identity = file_identity(self._path)[0]
 
     async def run(self, work: Callable[[Connection], T], *, writes: bool) -> T:
-        """Run a transaction; a cancelled caller leaves it to end by itself, whole or not at all.
-
-        Cancelled itself, it would leave a connection behind that keeps the file locked.
-        """
+        """Run a transaction; a cancelled caller leaves it to end by itself, whole or not at all."""
         task = asyncio.create_task(self._run(work, writes=writes))
         self._running.add(task)
         task.add_done_callback(self._ended)
         return await asyncio.shield(task)
 
     async def _run(self, work: Callable[[Connection], T], *, writes: bool) -> T:
-        async with self.transaction(writes=writes) as connection:
-            return await connection.run_sync(work)
+        async with self._turn if writes else nullcontext():
+            engine = self._quick_writer if writes else self._quick_reader
+            return await asyncio.get_running_loop().run_in_executor(self._threads, self._run_in_thread, work, engine)
 
-    def _ended(self, task: asyncio.Task[Any]) -> None:
+    def _run_in_thread(self, work: Callable[[Connection], T], engine: Engine) -> T:
+        self._check_file()
+        with engine.begin() as connection:
+            return work(connection)
+
+    def _ended(self, task: asyncio.Future[Any]) -> None:
         self._running.discard(task)
         _ = task.cancelled() or task.exception()  # it counts as seen, if the caller was cancelled
 
+    def _check_file(self) -> None:
+        if file_identity(self._path)[0] != self._identity:
+            raise FileLostError(errno.ESTALE, "the file was deleted or replaced while it was in use")
+
     @asynccontextmanager
-    async def transaction(self, *, writes: bool = True) -> AsyncGenerator[AsyncConnection]:
-        """Run a transaction; one that writes keeps other processes from writing."""
-        async with self._turn if writes else nullcontext():
-            if file_identity(self._path)[0] != self._identity:
-                raise FileLostError(errno.ESTALE, "the file was deleted or replaced while it was in use")
-            async with (self._writer if writes else self._reader).begin() as connection:
+    async def transaction(self) -> AsyncGenerator[AsyncConnection]:
+        """Run a transaction from the outside; no other process writes meanwhile."""
+        async with self._turn:
+            self._check_file()
+            async with self._writer.begin() as connection:
                 yield connection
 
     @asynccontextmanager
@@ -133,6 +156,8 @@ class SharedSqliteFile:
         while self._running:
             await asyncio.wait(self._running)
         await self._reader.dispose()
+        await asyncio.get_running_loop().run_in_executor(self._threads, self._quick_reader.dispose)
+        self._threads.shutdown(wait=False)
 
     def abandon(self) -> None:
         """Leave the connections to the end of their threads."""
