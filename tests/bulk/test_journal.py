@@ -109,7 +109,7 @@ async def test_a_wait_that_outlives_a_key_sends_nothing(
     clock.now += 12 * HOUR
     before = sandbox.requests.total
     sandbox.faults.add("create:latency:seconds=0.3:count=1")
-    async with Journal(location, clock=clock) as journal:
+    async with Journal(location, clock=clock, lease=1e9) as journal:  # or the end of the lease would stop it
         running = asyncio.create_task(run(client, orders(2), journal, concurrency=1))
         await until(lambda: sandbox.requests.total > before)
         clock.now += 11.5 * HOUR

@@ -263,6 +263,12 @@ def test_an_immense_list_costs_little(element: bytes, caplog: pytest.LogCaptureF
     assert f"holds more than {LONGEST_LIST} elements" in caplog.text
 
 
+@pytest.mark.parametrize(("elements", "read"), [(LONGEST_LIST, LONGEST_LIST), (LONGEST_LIST + 1, 0)])
+def test_a_list_of_good_elements_is_read_up_to_its_bound(elements: int, read: int) -> None:
+    history = [{"status": "created", "timestamp": "2024-06-11T08:10:54Z"}] * elements
+    assert len(GET.parse(200, {}, json.dumps(CREATED | {"history": history}).encode()).history or ()) == read
+
+
 def test_the_first_wrong_places_are_named_and_the_rest_counted(caplog: pytest.LogCaptureFixture) -> None:
     assert GET.parse(200, {}, json.dumps(CREATED | {"history": [1] * 5000}).encode()).history is None
     assert "$.history[15]: expected an object, got a number; and 4984 more" in caplog.text
