@@ -48,7 +48,9 @@ class Terminal:
         while text not in self._shown:
             assert time.monotonic() < deadline, self._shown
             if select.select([self._screen], [], [], 0.2)[0]:
-                self._shown += os.read(self._screen.fileno(), 65536).decode(errors="replace")
+                received = os.read(self._screen.fileno(), 65536)
+                assert received, f"the shell has ended: {self._shown}"
+                self._shown += received.decode(errors="replace")
 
 
 @contextmanager
