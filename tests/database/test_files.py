@@ -123,13 +123,13 @@ async def test_a_device_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root makes devices and gives files away")
-@pytest.mark.parametrize("planted", ["run.sqlite", "run.sqlite-wal", "run.sqlite-shm", "link"])
+@pytest.mark.parametrize("planted", ["run.sqlite", "run.sqlite-wal", "run.sqlite-shm", "link", "target"])
 async def test_a_file_that_another_user_has_planted_is_refused(tmp_path: Path, planted: str) -> None:
     path = tmp_path / "run.sqlite"
-    if planted == "link":
-        (tmp_path / "ours").touch(0o600)
-        path.symlink_to(tmp_path / "ours")
-        os.chown(path, 4711, 4711, follow_symlinks=False)
+    if planted in {"link", "target"}:
+        (tmp_path / "file").touch(0o600)
+        path.symlink_to(tmp_path / "file")
+        os.chown(path, 4711, 4711, follow_symlinks=planted == "target")
     else:
         path.touch(0o600)
         (tmp_path / planted).touch(0o666)

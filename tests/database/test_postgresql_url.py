@@ -88,7 +88,9 @@ def test_a_password_leaves_this_machine_in_clear_only_if_that_is_asked_for(
         "[far]\nhost=db.example\n[far-by-tls]\nhost=db.example\nsslmode=verify-full\n[near]\nhost=localhost\n"
     )
     monkeypatch.setenv("PGSERVICEFILE", str(services))
-    assert parse_postgresql_url(f"postgresql://me:pw@{rest}").requires_tls == requires_tls
+    found = parse_postgresql_url(f"postgresql://me:pw@{rest}")
+    assert found.requires_tls == requires_tls
+    assert ("sslmode=require" in found.dsn) == (requires_tls or "sslmode=require" in rest)
 
 
 def test_a_user_without_a_name_has_to_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
