@@ -59,7 +59,8 @@ def make_app() -> web.Application:
     app = web.Application()
     app.cleanup_ctx.extend([client_context, inbox.cleanup_ctx])
     app.router.add_post("/orders", create_order)
-    app.router.add_route("*", "/webhooks/", inbox.aiohttp)
+    for path in ("/webhooks", "/webhooks/"):
+        app.router.add_route("*", path, inbox.aiohttp)
     return app
 
 

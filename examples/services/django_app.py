@@ -62,7 +62,11 @@ async def create_order(request: HttpRequest) -> JsonResponse:
     return JsonResponse(to_dict(created), status=201)
 
 
-urlpatterns = [path("orders", create_order), path("webhooks/", inbox.django)]
+urlpatterns = [
+    path("orders", create_order),
+    path("webhooks", inbox.django),
+    path("webhooks/", inbox.django),
+]
 django_application = get_asgi_application()
 
 

@@ -14,6 +14,7 @@ from typing import Annotated, Any
 
 from fastapi import Body, FastAPI, Request
 from fastapi.responses import JSONResponse
+from starlette.routing import Route
 
 from kaspi_delivery_async import (
     DeliveryClient,
@@ -50,7 +51,8 @@ async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
 
 
 app = FastAPI(lifespan=lifespan)
-app.mount("/webhooks", inbox.asgi)
+for path in ("/webhooks", "/webhooks/"):  # a mounted application would redirect the first, which senders do not follow
+    app.router.routes.append(Route(path, inbox.asgi))
 
 
 @app.post("/orders", status_code=201)

@@ -57,7 +57,7 @@ async def test_it_creates_receives_and_finishes_the_create_in_flight_at_sigterm(
     port = free_port()
     address = f"127.0.0.1:{port}" if server == "gunicorn" else str(port)
     url = f"http://127.0.0.1:{port}"
-    sandbox.webhook_url = f"{url}/webhooks/"
+    sandbox.webhook_url = f"{url}/webhooks"
     module, *arguments = (*SERVERS[server], address)
     async with running(sandbox, tmp_path, module, *arguments, tolerated=UVICORNS_OWN, PORT=address) as service:
         await service.wait_until_it_listens(port)
