@@ -40,7 +40,7 @@ class Pauses:
         self._since: float | None = None
         self._in_a_row = 0
         self._reason: str | None = None
-        self.faults = 0
+        self.faults: int = 0
         """Looks in a row at which the address or the key was still wrong; while there are any, one entry is tried."""
 
     @property
@@ -67,7 +67,8 @@ class Pauses:
 
     async def end(self) -> None:
         """Go on, because the API has accepted or refused an order."""
-        self._in_a_row = self.faults = 0
+        self._in_a_row = 0
+        self.faults = 0
         if self._reason is not None and self.left == 0:
             _logger.info("the relay goes on")
             await self._write(None, seconds=0.0)

@@ -36,11 +36,11 @@ class Wakes:
     """Wakes the parts of a relay."""
 
     def __init__(self) -> None:
-        self.sending = asyncio.Event()
+        self.sending: asyncio.Event = asyncio.Event()
         """There may be something to send."""
-        self.callbacks = asyncio.Event()
+        self.callbacks: asyncio.Event = asyncio.Event()
         """There may be something to report."""
-        self.polling = asyncio.Event()
+        self.polling: asyncio.Event = asyncio.Event()
         """There may be a delivery to read."""
         self.tick: float = TICK
         """Seconds between looks at what is due."""

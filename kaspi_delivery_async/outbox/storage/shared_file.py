@@ -55,7 +55,7 @@ class SharedSqliteFile:
 
     def __init__(self, path: Path, *, creates: bool) -> None:
         """Connect to nothing yet; ``creates`` makes the file if it is missing."""
-        self.name = str(path)
+        self.name: str = str(path)
         self._path = path
         self._creates = creates
         self._identity: tuple[int, int] | None = None

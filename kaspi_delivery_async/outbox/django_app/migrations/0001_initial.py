@@ -1,6 +1,6 @@
 """Make the outbox's tables."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.db import migrations  # type: ignore[import-untyped]  # pyright: ignore[reportMissingTypeStubs]
 
@@ -17,9 +17,15 @@ def _drop(_apps: Any, editor: Any) -> None:
         editor.execute(statement)
 
 
-class Migration(migrations.Migration):  # type: ignore[misc]
+if TYPE_CHECKING:  # Django has no types of its own
+    _Migration = object
+else:
+    _Migration = migrations.Migration
+
+
+class Migration(_Migration):
     """The tables of version 1."""
 
     initial = True
     dependencies: list[tuple[str, str]] = []  # noqa: RUF012 - as Django's are
-    operations = [migrations.RunPython(_create, _drop)]  # noqa: RUF012
+    operations: list[object] = [migrations.RunPython(_create, _drop)]  # noqa: RUF012
