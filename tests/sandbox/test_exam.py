@@ -7,7 +7,6 @@ import ssl
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import pytest
 import trustme
@@ -15,7 +14,7 @@ from aiohttp import web
 
 from kaspi_delivery_async.sandbox.conformance import Report, Result, cases, examine
 from kaspi_delivery_async.sandbox.conformance.leaks import leak
-from kaspi_delivery_async.webhooks import WebhookInbox, WebhookVerifier
+from kaspi_delivery_async.webhooks import MemoryStore, WebhookInbox, WebhookVerifier
 from tests.support import faulty_receivers as receivers
 from tests.support.faulty_receivers import SECRET, Receiver, served
 from tests.support.receiver_apps import SERVERS
@@ -27,11 +26,11 @@ def named(report: Report, result: Result) -> set[str]:
 
 @pytest.mark.newest
 @pytest.mark.parametrize("server", sorted(SERVERS))
-async def test_the_receivers_of_the_package_pass_without_a_warning(server: str, tmp_path: Path) -> None:
+async def test_the_receivers_of_the_package_pass_without_a_warning(server: str) -> None:
     async def handle(_event: object) -> None:
         """Do nothing."""
 
-    inbox = WebhookInbox(WebhookVerifier([SECRET]), store=str(tmp_path / "events.sqlite"), handler=handle)
+    inbox = WebhookInbox(WebhookVerifier([SECRET]), store=MemoryStore(), handler=handle)
     async with SERVERS[server](inbox) as url:
         report = await examine(url, secret=SECRET)
     assert report.passed
