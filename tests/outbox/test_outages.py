@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
 from kaspi_delivery_async import DeliveryClient, StorageError
 from kaspi_delivery_async.outbox import DeliveryOutbox, OutboxEntry, OutboxState
-from kaspi_delivery_async.outbox.relay import callbacks, pauses, polling, sending
+from kaspi_delivery_async.outbox.relay import callbacks, pauses, polling, relay, sending
 from kaspi_delivery_async.outbox.storage.database import OutboxDatabase
 from kaspi_delivery_async.outbox.storage.shared_file import SharedSqliteFile
 from kaspi_delivery_async.sandbox import Sandbox
@@ -29,7 +29,7 @@ class Outage:
         self.seen: Counter[str] = Counter()
         for method in ("read", "write"):
             monkeypatch.setattr(OutboxDatabase, method, self._failing(getattr(OutboxDatabase, method)))
-        for module in (callbacks, polling, sending):
+        for module in (callbacks, polling, relay, sending):
             monkeypatch.setattr(module, "RETRY", 0.01)
 
     def _failing(self, run: Callable[..., Any]) -> Callable[..., Any]:

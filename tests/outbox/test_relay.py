@@ -11,8 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from kaspi_delivery_async import ConfigurationError, DeliveryClient, Timeout
 from kaspi_delivery_async.outbox import DeliveryOutbox, OutboxState
-from kaspi_delivery_async.outbox.relay import claims, pauses
-from kaspi_delivery_async.outbox.relay.polling import Polling
+from kaspi_delivery_async.outbox.relay import claims, pauses, relay
+from kaspi_delivery_async.outbox.relay.sending import Sending
 from kaspi_delivery_async.sandbox import Sandbox
 from tests.outbox.conftest import QUICK
 from tests.support.orders import order
@@ -319,15 +319,26 @@ async def test_cancelled_twice_a_relay_gives_back_what_has_certainly_not_left(
     assert (entry.state, entry.first_sent_at, entry.attempts) == (OutboxState.PENDING, None, 0)
 
 
-async def test_an_error_of_a_part_of_the_relay_is_logged(
-    outbox: DeliveryOutbox, client: DeliveryClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+async def test_a_part_of_the_relay_that_fails_is_started_again(
+    shop: Shop,
+    outbox: DeliveryOutbox,
+    client: DeliveryClient,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    async def fail(_polling: Polling) -> None:
-        raise ZeroDivisionError
+    monkeypatch.setattr(relay, "RETRY", 0.01)
+    run, failures = Sending.run, [ZeroDivisionError()]
 
-    monkeypatch.setattr(Polling, "run", fail)
+    async def fail(sending: Sending) -> None:
+        if failures:
+            raise failures.pop()
+        await run(sending)
+
+    monkeypatch.setattr(Sending, "run", fail)
     async with outbox.relay(client):
-        await until(lambda: _later(lambda: "a part of the relay has ended" in caplog.text))
+        await shop.order(outbox, "order-1")
+        await until_state(outbox, "order-1", OutboxState.CREATED)
+    assert "a part of the relay has failed and is started again" in caplog.text
 
 
 async def test_what_a_relay_that_was_killed_has_claimed_is_sent_by_another_one(

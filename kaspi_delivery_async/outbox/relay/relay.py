@@ -20,7 +20,7 @@ from kaspi_delivery_async.outbox.relay.wakes import POLL, Wakes
 from kaspi_delivery_async.outbox.storage.environment import choose_environment
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
     from sqlalchemy import Connection
 
@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
 SHORTEST_LOOK = 0.1
 """Seconds between looks at what is due, however often the relay is woken."""
+
+RETRY = 1.0
+"""Seconds between tries while the database cannot be used, or after an error."""
 
 _logger = logging.getLogger(__name__)
 
@@ -75,18 +78,21 @@ class Relay:
         environment = urlsplit(self._client.base_url).netloc
         await self._database.write(partial(choose_environment, environment=environment))
         await self._claims.open()
-        parts = [self._sending.run(), self._callbacks.run(), self._polling.run(), self._look()]
+        parts: list[Callable[[], Awaitable[None]]] = [
+            self._sending.run,
+            self._callbacks.run,
+            self._polling.run,
+            self._look,
+        ]
         file = self._database.file
         if file is not None:
-            parts.append(self._wakes.watch_file(file))
-        self._parts = [asyncio.create_task(part) for part in parts]
+            parts.append(partial(self._wakes.watch_file, file))
+        self._parts = [asyncio.create_task(_restarted(part, self._wakes)) for part in parts]
         if file is None and self._listen_at is not None:
             identity = self._database.identity.identity
             self._listener = asyncio.create_task(self._wakes.listen(self._listen_at, identity))
         elif file is None:
             self._wakes.tick = POLL
-        for task in self._parts:
-            task.add_done_callback(_ended)
 
     async def finish(self) -> None:
         """Claim no more, let calls in flight end, and give the rest back; cancelled, it cancels the calls in flight."""
@@ -104,30 +110,37 @@ class Relay:
 
     async def _look(self) -> None:
         """Wake the parts for which something is due."""
+        parts = (self._wakes.sending, self._wakes.callbacks, self._wakes.polling)
         while not self._wakes.stopping:
+            seconds = RETRY
             try:
-                seconds = await self._database.read(self._next_due)
+                left = await self._database.read(self._next_due)
             except StorageError as error:
                 _logger.warning("the relay cannot look for what is due, trying again: %s", error)
-                seconds = 1.0
+            else:
+                for part, until_due in zip(parts, left, strict=True):
+                    if until_due <= 0:
+                        part.set()
+                seconds = min([until_due for until_due in left if until_due > 0], default=float("inf"))
             await self._wakes.rest(SHORTEST_LOOK)
             await self._wakes.next_look(seconds)
 
-    def _next_due(self, connection: Connection) -> float:
+    def _next_due(self, connection: Connection) -> list[float]:
+        """Return the seconds until something is due for each part; it runs in a thread, where no event may be set."""
         now = self._clock.common(connection)
-        soonest = float("inf")
-        for due, part in (
-            (self._claims.next_due(connection, now=now), self._wakes.sending),
-            (self._callbacks.next_due(connection), self._wakes.callbacks),
-            (self._polling.next_due(connection, now=now), self._wakes.polling),
-        ):
-            if due is not None and due <= now:
-                part.set()
-            elif due is not None:
-                soonest = min(soonest, due - now)
-        return soonest
+        dues = (
+            self._claims.next_due(connection, now=now),
+            self._callbacks.next_due(connection),
+            self._polling.next_due(connection, now=now),
+        )
+        return [float("inf") if due is None else due - now for due in dues]
 
 
-def _ended(task: asyncio.Task[None]) -> None:
-    if not task.cancelled() and (error := task.exception()) is not None:
-        _logger.critical("a part of the relay has ended by an error of its own; restart it", exc_info=error)
+async def _restarted(part: Callable[[], Awaitable[None]], wakes: Wakes) -> None:
+    """Run a part of the relay until the relay ends, also after an error that nobody thought of."""
+    while not wakes.stopping:
+        try:
+            await part()
+        except Exception:
+            _logger.critical("a part of the relay has failed and is started again", exc_info=True)
+            await wakes.rest(RETRY)
