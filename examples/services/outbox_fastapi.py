@@ -55,7 +55,7 @@ inbox = WebhookInbox(
 
 
 async def book(session: AsyncSession, entry: OutboxEntry) -> None:
-    """Write down what came of an order: exactly once."""
+    """Write down the result of an order: exactly once."""
     order = await session.get_one(Order, entry.order_id)
     order.state, order.delivery_id = entry.state, entry.delivery_id
 
