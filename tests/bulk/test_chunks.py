@@ -148,3 +148,31 @@ async def test_what_travels_to_workers_shows_nothing(file: str, sandbox: Sandbox
     await spread(executor, 1, file, sandbox)
     shown = f"{executor.jobs!r} {executor.chunks!r}"
     assert not [text for text in (*PERSONAL, file, sandbox.api_key) if text in shown]
+
+
+class Growing:
+    """A cluster that a second worker joins while the first one is at work."""
+
+    def __init__(self) -> None:
+        self.workers = 1
+        self.begun = 0
+        self._has_second = asyncio.Event()
+
+    async def run(self, job: Job, chunk: Chunk, *, on_pause: Callable[[Paused], object] | None) -> list[Result]:
+        self.begun += 1
+        if self.begun > 1:
+            self._has_second.set()
+        self.workers = 2
+        async with asyncio.timeout(5):
+            await self._has_second.wait()
+        return []
+
+
+async def test_a_worker_that_joins_gets_a_chunk_before_another_one_has_ended(
+    file: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kaspi_delivery_async.bulk.chunks.WORKERS_CHECKED_EVERY", 0.02)
+    cluster = Growing()
+    spread = create_deliveries_on(cluster, orders(2), base_url="http://127.0.0.1:9", journal=file, chunk_size=1)
+    assert [result async for result in spread] == []
+    assert cluster.begun == 2

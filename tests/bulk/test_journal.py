@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+import time
 from pathlib import Path
 
 import attrs
@@ -74,6 +75,21 @@ async def test_asking_again_makes_no_key_younger(location: str, client: Delivery
     clock.now += 11 * HOUR
     async with Journal(location, clock=clock) as journal:
         assert states(await run(client, orders(2), journal)) == {"in_doubt": 2}
+
+
+async def test_a_machine_whose_clock_is_ahead_leaves_no_order_in_doubt(
+    postgresql_url: str, client: DeliveryClient, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Times are the database's; by that machine's own, the orders would have been sent in the future."""
+    with monkeypatch.context() as ahead:
+        time_of_day = time.time
+        ahead.setattr(time, "time", lambda: time_of_day() + 600)
+        sandbox.faults.add("create:503")
+        async with Journal(postgresql_url) as journal:
+            assert states(await run(client.with_options(retry=ONE_ATTEMPT), orders(2), journal)) == {"sent": 2}
+    sandbox.faults.clear()
+    async with Journal(postgresql_url) as journal:
+        assert states(await run(client, orders(2), journal)) == {"created": 2}
 
 
 async def test_a_pause_that_outlives_the_keys_sends_nothing(location: str, sandbox: Sandbox) -> None:
