@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tests.simulation.machine import Process
     from tests.simulation.network import Connection, Network
 
 
@@ -16,7 +17,7 @@ class Door:
     def __init__(self, network: Network, *, violate: Callable[[str, str], None]) -> None:
         self._loop = network.loop
         self._violate = violate
-        self._heard: dict[tuple[int, str], tuple[float, float]] = {}
+        self._heard: dict[tuple[Process, str], tuple[float, float]] = {}
         """When a process received a 429 under an API key last, and until when it is to send nothing."""
         network.on_request, network.on_response = self._on_request, self._on_response
 
@@ -27,16 +28,18 @@ class Door:
             return
         connection.requests += 1
         connection.api_key = data[start + 11 : data.index(b"\r\n", start)].decode()
-        at, until = self._heard.get((id(connection.client.process), connection.api_key), (0.0, 0.0))
+        at, until = self._heard.get((connection.client.process, connection.api_key), (0.0, 0.0))
         had_begun = connection.requests == 1 and connection.began <= at
         if at < self._loop.now < until and not had_begun:
             left = until - self._loop.now
             self._violate("the API's limit is respected", f"{connection.client.process.name} sent {left:.2f} s early")
 
     def _on_response(self, connection: Connection, data: bytes) -> None:
-        if data.startswith(b"HTTP/1.1 429") and connection.client.process is not None and connection.is_busy:
+        head, _, body = data.partition(b"\r\n\r\n")
+        is_whole = f"Content-Length: {len(body)}\r\n".encode() in head + b"\r\n"
+        if data.startswith(b"HTTP/1.1 429") and is_whole and connection.client.process and connection.is_busy:
             _, found, rest = data.partition(b"Retry-After: ")
             seconds = float(rest.partition(b"\r\n")[0]) if found else 0.0
-            key = (id(connection.client.process), connection.api_key)
+            key = (connection.client.process, connection.api_key)
             _, until = self._heard.get(key, (0.0, 0.0))
             self._heard[key] = self._loop.now, max(until, self._loop.now + seconds)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from typing import TYPE_CHECKING
 
-from kaspi_delivery_async import Outcome
 from kaspi_delivery_async._exactly_once.states import OrderState
 from kaspi_delivery_async.status import rank
 from tests.simulation.records import EPOCH
@@ -35,7 +34,7 @@ LAST_WORDS = 1.0
 def check(world: World) -> None:
     """Ask every invariant at the end of a world."""
     for ask in (
-        one_courier_an_order, reports_agree, results_agree, outcomes_are_honest, keys_are_young, keys_mean_one_request,
+        one_courier_an_order, reports_agree, results_agree, keys_are_young, keys_mean_one_request,
         events_are_handled, nothing_sleeps_too_long, deliveries_never_move_back, calls_end, nothing_is_left,
         nothing_secret_is_said,
     ):  # fmt: skip
@@ -78,18 +77,6 @@ def results_agree(world: World) -> None:
                 world.violate("reports agree with the vendor", f"{order_id} is said to be {result.delivery_id}")
         elif result.state is OrderState.REJECTED and record is not None:
             world.violate("reports agree with the vendor", f"{order_id} is said to be refused")
-
-
-def outcomes_are_honest(world: World) -> None:
-    """An order of which only certain failures were reported has no courier."""
-    made = {record.external_order_id for record in world.vendor.deliveries.values()}
-    said: defaultdict[str, set[Outcome]] = defaultdict(set)
-    for order_id, outcome in world.outcomes:
-        said[order_id].add(outcome)
-    for note in world.plan.notes:
-        is_certain = note.calls == len([one for one in world.outcomes if one[0] == note.order_id])
-        if note.calls and is_certain and Outcome.UNKNOWN not in said[note.order_id] and note.order_id in made:
-            world.violate("outcomes are honest", f"{note.order_id}: {sorted(said[note.order_id])}")
 
 
 def keys_are_young(world: World) -> None:

@@ -144,11 +144,11 @@ class Loop(asyncio.BaseEventLoop):
 
     def tasks_of(self, process: Process | None) -> list[asyncio.Task[Any]]:
         """Return what a process has not brought to an end."""
-        return [task for task in asyncio.all_tasks(self) if self._owner(task) is process]
+        return [task for task in asyncio.all_tasks(self) if self.owner(task) is process]
 
     def bury(self) -> None:
         """Let go of what killed processes were doing, so that no garbage collection runs a part of it later."""
-        left: list[Any] = [task for task in asyncio.all_tasks(self) if self._owner(task) is not None]
+        left: list[Any] = [task for task in asyncio.all_tasks(self) if self.owner(task) is not None]
         for task in left:
             task._log_destroy_pending = False
         with warnings.catch_warnings():
@@ -156,7 +156,8 @@ class Loop(asyncio.BaseEventLoop):
             for task in left:
                 _close(task.get_coro())
 
-    def _owner(self, task: Any) -> Process | None:
+    def owner(self, task: Any) -> Process | None:
+        """Return the process that a task belongs to."""
         if hasattr(task, "get_context"):
             owner: Process | None = task.get_context().get(PROCESS)
             return owner

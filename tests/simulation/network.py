@@ -48,7 +48,7 @@ class Weather:
     """Whether whatever is sent vanishes, for good on the connections of this time."""
     refuses: bool = False
     cuts: list[tuple[str, float]] = attrs.field(factory=list)
-    """For coming messages to the server or to the client: the share of the bytes after which the connection resets."""
+    """For coming messages to the server or to the client: the share of the bytes before it resets or falls silent."""
 
 
 class Network:
@@ -158,7 +158,9 @@ class Connection:
         self._arrival[to] = arrival
         if data:
             self._later(arrival, to, self._arrive, to, data)
-        if cut is not None:
+        if cut is not None and int(1000 * cut[1]) % 2:
+            self._is_silent = True  # nothing follows, not even the end
+        elif cut is not None:
             self._later(arrival + MOMENT, "client", self._end, "client", _reset())
             self._later(arrival + MOMENT, "server", self._end, "server", None)
 

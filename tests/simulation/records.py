@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 if TYPE_CHECKING:
-    from kaspi_delivery_async import DeliveryStatus, Outcome
+    from kaspi_delivery_async import DeliveryStatus
     from kaspi_delivery_async.bulk import Result
     from kaspi_delivery_async.sandbox import Sandbox
     from tests.simulation.machine import Loop, Process
@@ -60,8 +60,6 @@ class Records:
         self.texts: list[str] = []
         """What the package said: errors, results, logs."""
         self.timed: list[Timed] = []
-        self.outcomes: list[tuple[str, Outcome]] = []
-        """Of creates of the web service that failed, with their orders."""
         self.results: list[Result] = []
         self.sightings: list[tuple[str, list[DeliveryStatus]]] = []
         """For each wait and watch: the delivery, and the statuses that it reported."""
@@ -75,6 +73,10 @@ class Records:
         """Take note that an invariant does not hold."""
         self.violations.append((invariant, what))
         self.say("INVARIANT", f"{invariant}: {what}")
+
+    def has_courier(self, order_id: str) -> bool:
+        """Return whether the vendor has a delivery of an order."""
+        return any(record.external_order_id == order_id for record in self.vendor.deliveries.values())
 
     def begin_handling(self, event_id: str, process: Process | None) -> int:
         """Take note that the handler runs for an event."""

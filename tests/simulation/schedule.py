@@ -66,15 +66,15 @@ class Fault:
 
 
 def draw_schedule(seed: int) -> tuple[Fault, ...]:
-    """Draw the faults of a world: none to a dozen, in the order in which they begin."""
+    """Draw the faults of a world: none to sixteen, in the order in which they begin."""
     draw = random.Random(f"{seed}/faults")
-    count = min(12, int(draw.expovariate(1 / 4)) + (draw.random() < 0.95))
+    count = min(16, int(draw.expovariate(1 / 7)) + (draw.random() < 0.95))
     faults = [_draw_fault(draw) for _ in range(count)]
     return tuple(sorted(faults, key=lambda fault: fault.at))
 
 
 def _draw_fault(draw: random.Random) -> Fault:
-    kind = draw.choice(list(Kind))
+    kind = draw.choice([*Kind, *_OFTEN])
     return Fault(
         at=draw.uniform(0.0, BUSY_TIME),
         kind=kind,
@@ -107,6 +107,11 @@ def _between(low: float, high: float) -> Callable[[random.Random], float]:
 def _whole(low: int, high: int) -> Callable[[random.Random], float]:
     return lambda draw: draw.randint(low, high)
 
+
+_OFTEN = (
+    Kind.LOST_RESPONSES, Kind.STALLED_RESPONSES, Kind.SILENCE, Kind.SUSPENSION, Kind.KILL_SERVICE, Kind.KILL_BULK,
+)  # fmt: skip
+"""Those that leave something open happen twice as often as others."""
 
 _SECONDS: dict[Kind, Callable[[random.Random], float]] = {
     Kind.RESET: _at_once,

@@ -171,11 +171,14 @@ class Service:
         except KaspiDeliveryError as error:
             world.say(note.order_id, f"create failed: {type(error).__name__}, {error.outcome}")
             world.texts += [str(error), repr(error)]
-            world.outcomes.append((note.order_id, error.outcome))
+            if is_first and error.outcome is not Outcome.UNKNOWN and world.has_courier(note.order_id):
+                world.violate(
+                    "outcomes are honest", f"{note.order_id} is said to be {error.outcome}, and has a courier"
+                )
             if error.outcome is not Outcome.UNKNOWN and is_first:
                 note.first_sent_at = note.api_key = None
                 note.is_refused = isinstance(error, ApiError) and error.status not in MAY_PASS and error.status < 500
-            elif world.api_key != api_key:
+            elif world.api_key != api_key or (isinstance(error, ApiError) and error.replayed):
                 note.is_open = True
         else:
             note.delivery_id = created.delivery_id
@@ -207,6 +210,8 @@ class Service:
             self._world.sightings.append((delivery_id, [DeliveryStatus.CANCELLED]))
         else:
             self._world.sightings.append((delivery_id, [delivery.status]))
+            if (status := self._world.vendor.deliveries[delivery_id].status) != "delivered":
+                self._world.violate("no wait ends early", f"{delivery_id} is {status}")
 
     async def _watch(self, client: DeliveryClient, delivery_id: str) -> None:
         seen: list[DeliveryStatus] = []
@@ -275,4 +280,5 @@ async def run_bulk(world: World) -> None:
                 # A line that repeats an order, and one that is left to a webhook, has no call that failed.
                 if result.delivery_id is None:
                     is_open[result.order_id] = result.state in UNFINISHED and result.error_type is not None
-    world.bulk_is_done = not any(is_open.values())
+    # A vendor that keeps its failures under the key keeps an order open for a day; it is reported so.
+    world.bulk_is_done = world.is_calm or not any(is_open.values())

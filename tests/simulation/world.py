@@ -225,6 +225,10 @@ class World(Records):
             await self._ended(process, main)
 
     def _on_error(self, _loop: object, details: dict[str, Any]) -> None:
+        task = details.get("task")
+        owner = None if task is None else self.loop.owner(task)
+        if owner is not None and not owner.is_alive:
+            return  # a task of a killed process has no end
         self.violate("no error is left unhandled", f"{details.get('message')}: {details.get('exception')!r}")
 
 
