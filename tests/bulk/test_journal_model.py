@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import attrs
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -19,6 +20,8 @@ from kaspi_delivery_async.bulk.order import Order, prepare
 from kaspi_delivery_async.bulk.steps import Step
 from kaspi_delivery_async.order_files.lines import Line
 from tests.support.orders import changed, order
+
+pytestmark = pytest.mark.newest
 
 LEASE = 1000.0
 KEY_LIFE = 23 * 3600.0

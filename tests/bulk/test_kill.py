@@ -4,7 +4,7 @@ import pytest
 
 from tests.support.kill_harness import survive_all
 
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.processes, pytest.mark.newest]
 
 
 async def test_killed_at_2_random_points_and_continued() -> None:

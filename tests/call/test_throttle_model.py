@@ -2,12 +2,15 @@
 
 import math
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from kaspi_delivery_async._call.throttle import PAUSE_WITHOUT_RETRY_AFTER, PROBED_PAUSE, RATE_SLACK, Throttle
 from kaspi_delivery_async.options import Limits
+
+pytestmark = pytest.mark.newest
 
 RATE = 4.0
 

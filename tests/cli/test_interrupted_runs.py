@@ -13,7 +13,7 @@ from kaspi_delivery_async.sandbox import Sandbox
 from tests.support.cli_process import started, unmeasured
 from tests.support.order_files import write_orders
 
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.processes, pytest.mark.newest]
 
 ORDERS = 30
 

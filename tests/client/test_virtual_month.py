@@ -5,6 +5,7 @@ import pytest
 from benchmarks.month.run import run
 
 
+@pytest.mark.newest
 @pytest.mark.parametrize(
     ("days", "orders", "rounds"), [(1, 20, 1), pytest.param(30, 50_000, 4, marks=pytest.mark.long)]
 )

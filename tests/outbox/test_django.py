@@ -13,6 +13,7 @@ from django.db import connection, connections, transaction  # type: ignore[impor
 
 from kaspi_delivery_async import ConfigurationError, StorageError
 from kaspi_delivery_async.outbox import DeliveryOutbox, OutboxConflictError, OutboxState
+from tests.support.django_project import configure_django
 from tests.support.orders import order
 from tests.support.outbox_shop import other_content
 
@@ -22,8 +23,7 @@ APP = "kaspi_delivery_async.outbox.django_app"
 @pytest.fixture
 def migrated(location: str) -> Generator[str]:
     """Migrate a database of Django's."""
-    if not settings.configured:
-        settings.configure(SECRET_KEY="secret", ROOT_URLCONF=__name__)
+    configure_django()
     settings.INSTALLED_APPS = [APP]
     django.setup()
     if location.startswith("postgresql://"):

@@ -4,7 +4,7 @@ import pytest
 
 from tests.support.outbox_kills import survive
 
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.processes, pytest.mark.newest]
 
 
 async def test_killed_at_10_random_points(location: str) -> None:

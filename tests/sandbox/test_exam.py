@@ -19,12 +19,13 @@ from tests.support import faulty_receivers as receivers
 from tests.support.faulty_receivers import SECRET, Receiver, served
 from tests.support.receiver_apps import SERVERS
 
+pytestmark = pytest.mark.newest
+
 
 def named(report: Report, result: Result) -> set[str]:
     return {row.name for row in report.rows if row.result is result}
 
 
-@pytest.mark.newest
 @pytest.mark.parametrize("server", sorted(SERVERS))
 async def test_the_receivers_of_the_package_pass_without_a_warning(server: str) -> None:
     async def handle(_event: object) -> None:

@@ -11,6 +11,8 @@ from aiohttp import web
 from kaspi_delivery_async.sandbox.conformance import Report, Result, TargetError, cases, examine
 from tests.support.faulty_receivers import SECRET, Receiver, served
 
+pytestmark = pytest.mark.newest
+
 
 @pytest.fixture(autouse=True)
 def few_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,10 +1,13 @@
 """The sandbox's memory of idempotency keys against a list of everything that ever came."""
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
 
 from kaspi_delivery_async.sandbox.state.idempotency_keys import KEY_LIFE, KeyConflictError, KeyMemory, StoredResponse
+
+pytestmark = pytest.mark.newest
 
 OWNERS, KEYS, PAYLOADS = st.sampled_from("xy"), st.sampled_from("abc"), st.sampled_from([b"1", b"2"])
 HOURS = st.sampled_from([0.0, 1.0, 12.0, 23.0, 24.0])

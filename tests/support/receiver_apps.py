@@ -22,6 +22,7 @@ from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.routing import Mount, Route
 
 from kaspi_delivery_async.webhooks import WebhookInbox
+from tests.support.django_project import URLS, configure_django
 
 Serve = Callable[..., Any]
 
@@ -124,18 +125,12 @@ def _read_first_in_django(get_response: Any) -> Any:
 
 def django_urls(inbox: WebhookInbox, *, reads_first: bool = False) -> None:
     """Have the Django project receive at ``webhooks``."""
-    urls: Any = types.ModuleType("webhook_urls")
+    urls: Any = types.ModuleType(URLS)
     urls.urlpatterns = [django.urls.re_path(r"^(?:shop/)?webhooks/?$", inbox.django)]
-    sys.modules["webhook_urls"] = urls
+    sys.modules[URLS] = urls
     middleware = ["django.middleware.csrf.CsrfViewMiddleware"]
-    if not settings.configured:
-        settings.configure(
-            ROOT_URLCONF="webhook_urls",
-            ALLOWED_HOSTS=["127.0.0.1"],
-            SECRET_KEY="for tests",
-            LOGGING_CONFIG=None,
-        )
-        django.setup()
+    configure_django()
+    django.setup()
     settings.MIDDLEWARE = [*middleware, f"{__name__}._read_first_in_django"] if reads_first else middleware
     django.urls.clear_url_caches()
 

@@ -3,6 +3,7 @@
 import asyncio
 from contextlib import ExitStack
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
@@ -10,6 +11,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from kaspi_delivery_async import DeliveryStatus, StatusHub
 from kaspi_delivery_async.models import DeliveryWebhookData
 from kaspi_delivery_async.status import MOVES, SEQUENCE, is_news, is_reached, is_terminal, rank
+
+pytestmark = pytest.mark.newest
 
 DELIVERIES = st.sampled_from(["dlv_1", "dlv_2"])
 STATUSES = st.sampled_from(DeliveryStatus)

@@ -4,6 +4,7 @@ import asyncio
 from typing import Any, cast
 
 import attrs
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
@@ -14,6 +15,8 @@ from kaspi_delivery_async.webhooks.stored_events import EventState, EventUpdate,
 from kaspi_delivery_async.webhooks.stores.sql import SqlStore
 from kaspi_delivery_async.webhooks.stores.tables import events
 from tests.support.webhook_stores import let_pass
+
+pytestmark = pytest.mark.newest
 
 KEYS = st.sampled_from("abcde")
 WORKERS = st.sampled_from(["first", "second"])
