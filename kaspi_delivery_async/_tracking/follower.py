@@ -1,6 +1,7 @@
 """Observes one delivery until it ends: when it is polled, what wakes it, and which failures it outlasts."""
 
 import asyncio
+import functools
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
 from itertools import count
 from typing import Protocol
@@ -52,9 +53,8 @@ class Fetch(Protocol):
 
 
 def poll_intervals(draw: Callable[[], float]) -> Iterator[float]:
-    """Yield the seconds between polls, without end; ``draw`` is evenly distributed over [0, 1)."""
-    for polls in count():
-        yield poll_interval(polls, draw)
+    """Return the seconds between polls, without end; ``draw`` is evenly distributed over [0, 1)."""
+    return map(functools.partial(poll_interval, draw=draw), count())
 
 
 def poll_interval(polls: int, draw: Callable[[], float]) -> float:

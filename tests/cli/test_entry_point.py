@@ -9,7 +9,6 @@ import sys
 from asyncio.subprocess import PIPE
 from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
-from pathlib import Path
 from types import ModuleType
 
 import orjson
@@ -106,7 +105,7 @@ def test_the_module_runs_as_a_program(
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["kaspi-delivery", "--version"])
     with pytest.raises(SystemExit) as ended:
-        runpy.run_path(str(Path(str(module.__file__)).with_name("__main__.py")), run_name="__main__")
+        runpy.run_module(module.__name__, run_name="__main__")
     assert ended.value.code == 0
     assert capsys.readouterr().out == f"kaspi-delivery {__version__}\n"
 
