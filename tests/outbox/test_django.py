@@ -5,9 +5,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import django  # type: ignore[import-untyped]
 import pytest
-from django.conf import settings  # type: ignore[import-untyped]
 from django.core.management import call_command  # type: ignore[import-untyped]
 from django.db import connection, connections, transaction  # type: ignore[import-untyped]
 
@@ -17,15 +15,11 @@ from tests.support.django_project import configure_django
 from tests.support.orders import order
 from tests.support.outbox_shop import other_content
 
-APP = "kaspi_delivery_async.outbox.django_app"
-
 
 @pytest.fixture
 def migrated(location: str) -> Generator[str]:
     """Migrate a database of Django's."""
     configure_django()
-    settings.INSTALLED_APPS = [APP]
-    django.setup()
     if location.startswith("postgresql://"):
         parts = urlsplit(location)
         database = {

@@ -1,5 +1,6 @@
 """The one Django project of a test process: settings are configured once, whichever test comes first."""
 
+import django  # type: ignore[import-untyped]
 from django.conf import settings  # type: ignore[import-untyped]
 
 URLS = "webhook_urls"
@@ -14,4 +15,6 @@ def configure_django() -> None:
             ALLOWED_HOSTS=["127.0.0.1"],
             SECRET_KEY="for tests",
             LOGGING_CONFIG=None,
+            INSTALLED_APPS=["kaspi_delivery_async.outbox.django_app"],
         )
+        django.setup()

@@ -130,7 +130,6 @@ def django_urls(inbox: WebhookInbox, *, reads_first: bool = False) -> None:
     sys.modules[URLS] = urls
     middleware = ["django.middleware.csrf.CsrfViewMiddleware"]
     configure_django()
-    django.setup()
     settings.MIDDLEWARE = [*middleware, f"{__name__}._read_first_in_django"] if reads_first else middleware
     django.urls.clear_url_caches()
 
