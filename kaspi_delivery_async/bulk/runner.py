@@ -16,7 +16,6 @@ from kaspi_delivery_async._exactly_once.decisions import (
 from kaspi_delivery_async._exactly_once.states import UNFINISHED, OrderState
 from kaspi_delivery_async.bulk.journal import Journal
 from kaspi_delivery_async.bulk.journal.claims import Claims, Send, Skip
-from kaspi_delivery_async.bulk.journal.tables import LONGEST_RUN_ID
 from kaspi_delivery_async.bulk.order import Order, prepare
 from kaspi_delivery_async.bulk.pauses import Pauses
 from kaspi_delivery_async.bulk.results import Paused, Result, refusal, result_of_skip, result_of_update
@@ -81,10 +80,6 @@ async def create_deliveries(
     if type(concurrency) is not int or concurrency < 1:
         raise ConfigurationError(
             f"create_deliveries: concurrency is {concurrency!r}; it must be a whole number, 1 or more"
-        )
-    if run_id is not None and len(run_id) > LONGEST_RUN_ID:
-        raise ConfigurationError(
-            f"create_deliveries: run_id is {run_id!r}; it must have at most {LONGEST_RUN_ID} characters"
         )
     claims = await journal.begin(urlsplit(client.base_url).netloc, run_id=run_id, account=client.api_key_digest)
     run = _Run(client, journal, claims, as_lines(orders), concurrency=concurrency, on_pause=on_pause, stop=stop)

@@ -181,6 +181,10 @@ class Journal:
 
     async def begin(self, environment: str, *, run_id: str | None = None, account: str | None = None) -> Claims:
         """Open a run's claims; pass the run to `close_with` before anything else happens. For `create_deliveries`."""
+        if run_id is not None and len(run_id) > tables.LONGEST_RUN_ID:
+            raise ConfigurationError(
+                f"create_deliveries: run_id is {run_id!r}; it must have at most {tables.LONGEST_RUN_ID} characters"
+            )
         claims = Claims(
             self._database, run_id=run_id, account=account, lease=self._lease, rate=self._rate, clock=self._clock
         )
