@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 LONGEST_RETRY = 300.0
 """Seconds between tries at most: of a call without a response, of a callback that raises, of a relay that is paused."""
 
-IN_DOUBT = (
+_IN_DOUBT_ERROR = (
     "sent 23 hours ago or earlier without a response: its idempotency key can no longer be trusted, so it is not sent "
     "again; a webhook that names the order confirms it, or look the order up in the Kaspi Delivery cabinet"
 )
@@ -94,7 +94,7 @@ def in_doubt(row: Row, now: float, *, owner: str) -> Row:
     if row.state is not OutboxState.SENT or row.owner != owner:
         return row
     return attrs.evolve(
-        row, state=OutboxState.IN_DOUBT, owner=None, attempts=row.attempts - 1, error=IN_DOUBT, updated_at=now
+        row, state=OutboxState.IN_DOUBT, owner=None, attempts=row.attempts - 1, error=_IN_DOUBT_ERROR, updated_at=now
     )
 
 

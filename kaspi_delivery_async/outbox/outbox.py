@@ -111,7 +111,7 @@ class DeliveryOutbox(Enqueuer):
             client,
             callbacks={kind: callback for kind, callback in callbacks.items() if callback is not None},
             concurrency=concurrency,
-            listen_at=self._place if isinstance(self._place, str) and self._notify else None,
+            listen_at=self._location if isinstance(self._location, str) and self._notify else None,
         )
         await relay.start()
         try:

@@ -34,7 +34,7 @@ SILENT = 3600.0
 
 PAGE = 100
 
-_IN_DOUBT = (
+_LOOK_UP_ORDER = (
     "whether a courier was ordered: look for the order id in the Kaspi Delivery cabinet, from the time of the first "
     "send on. The API has no look-up by order id. If there is one, its next webhook confirms the order; if there is "
     "none, order under another order id"
@@ -86,7 +86,7 @@ async def _ask(
     if entry.delivery_id is None:
         again_until = since + timedelta(seconds=RESEND_WINDOW)
         look_up = (
-            _IN_DOUBT
+            _LOOK_UP_ORDER
             if entry.state is OutboxState.IN_DOUBT
             else f"nothing yet: a relay sends it again under the same key until {again_until:%Y-%m-%d %H:%M} UTC"
         )
@@ -101,12 +101,15 @@ async def _ask(
         )
         tally.open.append(OpenEntry(entry=entry, age=age, look_up=look_up))
         return
-    await changes.add(number, partial(_found, tally=tally, delivery=delivery))
+    found: list[tuple[Row, Row]] = []
+    await changes.add(number, partial(_found, found=found, delivery=delivery))
+    before, after = found[-1]  # a transaction may be tried again
+    tally.confirmed += after.state is not before.state
+    tally.changed += after.status != before.status
 
 
-def _found(row: Row, now: float, *, tally: _Tally, delivery: Delivery) -> Row:
+def _found(row: Row, now: float, *, found: list[tuple[Row, Row]], delivery: Delivery) -> Row:
     statuses = [change.status for change in changes_in(delivery)]
     after = polled(row, now, statuses=statuses, interval=LAST_INTERVAL)
-    tally.confirmed += after.state is not row.state
-    tally.changed += after.status != row.status
+    found.append((row, after))
     return after

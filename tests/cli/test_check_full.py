@@ -54,7 +54,8 @@ def code(tmp_path: Path) -> Callable[[dict[str, str]], Path]:
 
 
 def orders(tmp_path: Path, *rows: dict[str, str]) -> str:
-    return str(write_rows(tmp_path / "orders.csv", [{**ROW, **row} for row in rows]))
+    # Its name is also that of a field, by which problems are sorted.
+    return str(write_rows(tmp_path / "parcels.csv", [{**ROW, **row} for row in rows]))
 
 
 def confirmed(tmp_path: Path, *numbers: int, met: bool = True) -> str:
@@ -111,6 +112,7 @@ async def test_without_anything_each_item_says_what_it_needs(run: Run, tmp_path:
 
 FILES = {
     "literal": {"app.py": 'DeliveryClient("your-api-key")\nclient = DeliveryClient("kz_live_0123456789")'},
+    "literal by name": {"app.py": 'client = DeliveryClient(api_key="kz_live_0123456789")'},
     "committed .env": {".env": "export KASPI_API_KEY=kz_live_0123456789\n"},
     "manifest": {"deploy.yaml": "env:\n  - KASPI_WEBHOOK_SECRET: 'kz_hook_0123456789'\n"},
     "the key itself": {"notes.txt": "the key is the-very-own-key-of-the-shop"},

@@ -2,12 +2,15 @@
 
 import asyncio
 from datetime import timedelta
+from typing import Any
 
 import attrs
 import pytest
+from sqlalchemy import Connection
 
 from kaspi_delivery_async import DeliveryClient, DeliveryStatus, DeliveryWebhook, NotFoundError
 from kaspi_delivery_async.outbox import DeliveryOutbox, OutboxState
+from kaspi_delivery_async.outbox.relay.changes import Changes
 from kaspi_delivery_async.sandbox import Sandbox
 from kaspi_delivery_async.webhooks import MemoryStore, WebhookInbox, WebhookVerifier
 from tests.support.bulk_runs import event
@@ -231,6 +234,29 @@ async def test_what_is_in_doubt_or_silent_is_asked_of_the_api_or_listed(
     assert [await status_of(outbox, order_id) for order_id in orders[:2]] == ["delivered", "created"]
     again = await outbox.reconcile(client)
     assert (again.asked, again.changed, len(again.open)) == (1, 0, 3)
+
+
+async def test_a_change_whose_transaction_is_tried_again_is_counted_once(
+    shop: Shop,
+    outbox: DeliveryOutbox,
+    client: DeliveryClient,
+    sandbox: Sandbox,
+    clock: ShiftedClock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    change = Changes._change
+
+    def twice(changes: Changes, connection: Connection, *, decisions: Any) -> None:
+        savepoint = connection.begin_nested()
+        change(changes, connection, decisions=decisions)
+        savepoint.rollback()
+        change(changes, connection, decisions=decisions)
+
+    delivery_id = await created(shop, outbox, client)
+    await sandbox.advance(delivery_id, "accepted")
+    clock.ahead += 2 * HOUR
+    monkeypatch.setattr(Changes, "_change", twice)
+    assert (await outbox.reconcile(client)).changed == 1
 
 
 async def test_an_error_that_concerns_every_delivery_ends_a_reconciliation(

@@ -44,7 +44,7 @@ class Enqueuer:
         Raises `ConfigurationError` if the location is neither.
 
         """
-        self._place = parse_location(location)
+        self._location = parse_location(location)
         self._schema = schema
         self._create_tables = create_tables
         self._notify = notify
@@ -131,10 +131,10 @@ class Enqueuer:
             return self._identity
 
     def _new_database(self) -> OutboxDatabase:
-        return OutboxDatabase(self._place, schema=self._schema, create_tables=self._create_tables)
+        return OutboxDatabase(self._location, schema=self._schema, create_tables=self._create_tables)
 
     def _local_now(self) -> float | None:
         """Return the time for a statement; None leaves it to PostgreSQL's own clock."""
         if self._clock is not None:
             return self._clock()
-        return None if isinstance(self._place, str) else time.time()
+        return None if isinstance(self._location, str) else time.time()

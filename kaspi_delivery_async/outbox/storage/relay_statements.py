@@ -9,7 +9,7 @@ from sqlalchemy import and_, case, delete, func, not_, or_, select, update
 
 from kaspi_delivery_async.outbox.entries import OutboxState
 from kaspi_delivery_async.outbox.storage.statements import CHANNEL, ENTRY, insert_for
-from kaspi_delivery_async.outbox.storage.tables import IS_OPEN, entries, relays, version
+from kaspi_delivery_async.outbox.storage.tables import IS_TO_BE_SENT, entries, relays, version
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -169,7 +169,7 @@ def silent(*, since: float, limit: int, after: int) -> Executable:
 
 def _is_claimable(*, now: float, account: str | None, stale: float) -> ColumnElement[bool]:
     alive = select(relays.c.owner).where(relays.c.owner == _row.owner, relays.c.alive_until > now).exists()
-    conditions: list[Any] = [IS_OPEN, not_(alive)]
+    conditions: list[Any] = [IS_TO_BE_SENT, not_(alive)]
     if account is not None:
         # Whether the API would recognise the key under another account is not known.
         conditions.append(

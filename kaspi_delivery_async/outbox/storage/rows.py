@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import attrs
 from sqlalchemy import bindparam, func, insert, or_, select, update
@@ -20,38 +20,32 @@ _NAMES = tuple(field.name for field in attrs.fields(Row) if field.name != "seen"
 _COLUMNS = columns(_NAMES)
 
 
-def lock(connection: Connection, numbers: Collection[int], options: dict[str, Any] | None = None) -> list[Row]:
+def lock(connection: Connection, numbers: Collection[int]) -> list[Row]:
     """Read entries, and keep others from changing them until the transaction ends."""
     # By number, everyone in the same order, so that nobody deadlocks.
-    return _locked(connection, _row.number.in_(numbers), options or {})
+    return _locked(connection, _row.number.in_(numbers))
 
 
 def lock_named(connection: Connection, *, order_key: str | None, delivery_id: str) -> list[Row]:
     """Read and lock the entries of an order or of a delivery."""
     conditions = [_row.delivery_id == delivery_id, *([] if order_key is None else [_row.order_key == order_key])]
-    return _locked(connection, or_(*conditions), {})
+    return _locked(connection, or_(*conditions))
 
 
-def save(
-    connection: Connection,
-    before: Iterable[Row],
-    after: Iterable[Row],
-    *,
-    options: dict[str, Any] | None = None,
-) -> None:
+def save(connection: Connection, before: Iterable[Row], after: Iterable[Row]) -> None:
     """Write what has changed."""
     changed = [(old, new) for old, new in zip(before, after, strict=True) if old != new]
     if not changed:
         return
     rows = [{f"b_{name}": getattr(new, name) for name in _NAMES} for _, new in changed]
-    connection.execute(_WRITE, rows, execution_options=options)
+    connection.execute(_WRITE, rows)
     news = [
         {"entry": new.number, "position": position, "status": new.seen[position]}
         for old, new in changed
         for position in range(len(old.seen), len(new.seen))
     ]
     if news:
-        connection.execute(insert(statuses), news, execution_options=options)
+        connection.execute(insert(statuses), news)
 
 
 def unreported(number: int) -> Executable:
@@ -76,9 +70,9 @@ _WRITE = (
 )
 
 
-def _locked(connection: Connection, condition: ColumnElement[bool], options: dict[str, Any]) -> list[Row]:
+def _locked(connection: Connection, condition: ColumnElement[bool]) -> list[Row]:
     select_rows = select(*_COLUMNS).where(condition).order_by(_row.number).with_for_update()
-    rows = [Row(**found) for found in connection.execute(select_rows, execution_options=options).mappings()]
+    rows = [Row(**found) for found in connection.execute(select_rows).mappings()]
     with_status = [row.number for row in rows if row.status is not None]
     if not with_status:
         return rows
@@ -88,6 +82,6 @@ def _locked(connection: Connection, condition: ColumnElement[bool], options: dic
         .where(statuses.c.entry.in_(with_status))
         .order_by(statuses.c.entry, statuses.c.position)
     )
-    for number, status in connection.execute(select_seen, execution_options=options):
+    for number, status in connection.execute(select_seen):
         seen.setdefault(number, []).append(status)
     return [attrs.evolve(row, seen=tuple(seen.get(row.number, ()))) for row in rows]

@@ -77,7 +77,7 @@ class SharedSqliteFile:
             raise missing_extra("outbox", needs="aiosqlite", purpose="an outbox in an SQLite file") from missing
         self._writer = self._reader.execution_options(**{WRITES: True})  # over the same connections
         # What is no callback runs in a thread, as a whole: asynchronous drivers change threads for every statement.
-        self._quick_reader = create_engine(
+        self._thread_reader = create_engine(
             f"sqlite:///{url.database}?{urlencode(url.query)}",
             connect_args={**arguments, "check_same_thread": False},
             poolclass=QueuePool,
@@ -87,8 +87,8 @@ class SharedSqliteFile:
             hide_parameters=True,
             logging_name=LOGGING_NAME,
         )
-        self._quick_writer = self._quick_reader.execution_options(**{WRITES: True})
-        for engine in (self._reader.sync_engine, self._quick_reader):
+        self._thread_writer = self._thread_reader.execution_options(**{WRITES: True})
+        for engine in (self._reader.sync_engine, self._thread_reader):
             keep_rows_out_of_logs(engine)
             event.listen(engine, "connect", _erase_what_is_deleted)
             event.listen(engine, "begin", begin)
@@ -115,7 +115,7 @@ class SharedSqliteFile:
 
     async def _run(self, work: Callable[[Connection], T], *, writes: bool) -> T:
         async with self._turn if writes else nullcontext():
-            engine = self._quick_writer if writes else self._quick_reader
+            engine = self._thread_writer if writes else self._thread_reader
             return await asyncio.get_running_loop().run_in_executor(self._threads, self._run_in_thread, work, engine)
 
     def _run_in_thread(self, work: Callable[[Connection], T], engine: Engine) -> T:
@@ -156,7 +156,7 @@ class SharedSqliteFile:
         while self._running:
             await asyncio.wait(self._running)
         await self._reader.dispose()
-        await asyncio.get_running_loop().run_in_executor(self._threads, self._quick_reader.dispose)
+        await asyncio.get_running_loop().run_in_executor(self._threads, self._thread_reader.dispose)
         self._threads.shutdown(wait=False)
 
     def abandon(self) -> None:

@@ -65,11 +65,11 @@ def columns(names: Iterable[str]) -> list[Column[Any]]:
     return [by_name[name] for name in names]
 
 
-IS_OPEN: TextClause = text("state IN ('pending', 'sent')")
+IS_TO_BE_SENT: TextClause = text("state IN ('pending', 'sent')")
 """Whether an entry is to be sent; as a text, because no index is used whose condition has parameters."""
 
 for _name, _columns, _condition in (
-    ("due", (_row.due_at, _row.number), IS_OPEN),
+    ("due", (_row.due_at, _row.number), IS_TO_BE_SENT),
     ("result", (_row.result_due,), _row.result_due.is_not(None)),
     ("status", (_row.status_due,), _row.status_due.is_not(None)),
     ("poll", (_row.poll_at,), _row.poll_at.is_not(None)),

@@ -77,10 +77,14 @@ def _has_a_literal_key(path: Path, text: bytes) -> bool:
     """Whether a client is made with a key that stands in the code."""
     calls = _calls(text) if path.suffix == ".py" and b"DeliveryClient" in text else ()
     keys = [
-        value.value for call in calls if _name(call.func) == "DeliveryClient" for value in call.args[:1]
+        value.value for call in calls if _name(call.func) == "DeliveryClient" for value in _keys_of(call)
         if isinstance(value, ast.Constant) and isinstance(value.value, str)
     ]  # fmt: skip
     return any(len(key) >= _SHORTEST and not _is_placeholder(key) for key in keys)
+
+
+def _keys_of(call: ast.Call) -> list[ast.expr]:
+    return [*call.args[:1], *(keyword.value for keyword in call.keywords if keyword.arg == "api_key")]
 
 
 def _unstable_lines(text: bytes) -> Iterator[int]:

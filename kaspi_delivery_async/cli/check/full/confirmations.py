@@ -55,15 +55,14 @@ def ask(
     """Ask for what is not confirmed yet; a question without a response stays open. ``read_line`` takes a prompt."""
     confirmations = dict(known)
     name = ""
-    for item in ITEMS:
-        if item.question and item.number not in confirmations:
-            said = read_line(f"{item.number}. {item.question} [yes/no, with a note if you like] ").strip()
-            word, _, note = said.partition(" ")
-            if word.casefold().strip(",.") not in _YES | _NO:
-                continue
-            name = name or read_line("Your name: ").strip() or "unnamed"
-            is_met = word.casefold().strip(",.") in _YES
-            confirmations[item.number] = Confirmation(is_met=is_met, by=name, on=today.isoformat(), note=note.strip())
+    for item in open_questions(known):
+        said = read_line(f"{item.number}. {item.question} [yes/no, with a note if you like] ").strip()
+        word, _, note = said.partition(" ")
+        if word.casefold().strip(",.") not in _YES | _NO:
+            continue
+        name = name or read_line("Your name: ").strip() or "unnamed"
+        is_met = word.casefold().strip(",.") in _YES
+        confirmations[item.number] = Confirmation(is_met=is_met, by=name, on=today.isoformat(), note=note.strip())
     return confirmations
 
 

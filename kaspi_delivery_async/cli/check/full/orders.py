@@ -27,7 +27,8 @@ async def about_orders(path: Path | None) -> dict[int, list[Evidence]]:
         count += 1
         order = latest[0].order
         if problem is not None or not isinstance(order, DeliveryRequest):
-            for number in _items_of(str(problem)):
+            # Its places name the file, which may be called parcels.csv.
+            for number in _items_of(str(problem).replace(path.name, "")):
                 found.setdefault(number, str(problem))
             continue
         notes += bool(order.pickup.notes or order.dropoff.notes)

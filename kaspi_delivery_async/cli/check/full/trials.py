@@ -2,8 +2,10 @@
 
 import asyncio
 import ssl
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from kaspi_delivery_async.cli.check.full.items import Evidence, bad, good, unknown
@@ -35,15 +37,16 @@ async def rehearse() -> dict[int, list[Evidence]]:
         created = await client.create_delivery(_ORDER)
         await client.cancel_delivery(created.delivery_id)
         requests = list(sandbox.requests)
-        notes = sandbox.deliveries[created.delivery_id].request["dropoff"]
+        dropoff: Any = sandbox.deliveries[created.delivery_id].request["dropoff"]
     keyed = all(request.headers.get("x-api-key") == sandbox.api_key for request in requests)
     keys = {request.operation: request.idempotency_key for request in requests}
+    retried = Counter(request.operation for request in requests) == {"create": 2, "cancel": 2}
     same = all(request.idempotency_key == keys[request.operation] is not None for request in requests)
     seen = f"{len(requests)} requests of a rehearsal on a sandbox of this process, with a retry each"
     return {
-        3: [Evidence(keyed, f"x-api-key is on each of the {seen}")],
-        4: [Evidence(same, f"an idempotency key, the same for the retry, is on each of the {seen}")],
-        11: [Evidence("notes" in str(notes), "a rehearsal sent notes, and the sandbox has them")],
+        3: [Evidence(keyed and retried, f"x-api-key is on each of the {seen}")],
+        4: [Evidence(same and retried, f"an idempotency key, the same for the retry, is on each of the {seen}")],
+        11: [Evidence(dropoff.get("notes") == _PLACE.notes, "a rehearsal sent notes, and the sandbox has them")],
     }
 
 
