@@ -45,6 +45,45 @@ async def test_a_callback_that_raises_is_rolled_back_and_called_again_without_ho
     assert calls == {"order-1": 3, "order-2": 1}
 
 
+async def test_a_callback_that_waited_for_what_was_cancelled_is_called_again_later(
+    shop: Shop, outbox: DeliveryOutbox, client: DeliveryClient, clock: ShiftedClock
+) -> None:
+    calls: Counter[str] = Counter()
+
+    async def wait_for_cancelled(session: AsyncSession, entry: OutboxEntry) -> None:
+        calls[entry.order_id] += 1
+        await book(session, entry)
+        if calls["order-1"] == 1:
+            cancelled = asyncio.get_running_loop().create_future()
+            cancelled.cancel()
+            await cancelled
+
+    await shop.order(outbox, "order-1")
+    async with outbox.relay(client, on_result=wait_for_cancelled):
+        await until(lambda: _is(lambda: calls["order-1"] == 1))
+        await asyncio.sleep(0.2)
+        assert calls["order-1"] == 1
+        clock.ahead += 1.5
+        await until(lambda: _rows(shop, [("order-1",)]))
+
+    assert calls["order-1"] == 2
+
+
+async def test_a_callback_whose_relay_is_cancelled_is_no_failure(shop: Shop, outbox: DeliveryOutbox) -> None:
+    (entry,) = await shop.order(outbox, "order-1")
+    begun = asyncio.Event()
+
+    async def hang(_session: AsyncSession, _entry: OutboxEntry) -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    running = asyncio.create_task(callbacks._run(hang, AsyncSession(shop.engine), entry))
+    await begun.wait()
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+
+
 async def test_what_a_callback_does_in_its_session_is_committed_with_the_mark_whatever_it_commits_itself(
     shop: Shop, outbox: DeliveryOutbox, client: DeliveryClient
 ) -> None:

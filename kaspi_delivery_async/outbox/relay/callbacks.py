@@ -159,5 +159,11 @@ async def _run(callback: Callback, session: AsyncSession, entry: OutboxEntry) ->
         async with asyncio.timeout(LIMIT), session:
             await callback(session, entry)
             await session.commit()
+    except asyncio.CancelledError as error:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        # Nobody cancels this task: something that the callback waited for was cancelled.
+        raise _CallbackError from error
     except Exception as error:
         raise _CallbackError from error
