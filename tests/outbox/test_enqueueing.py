@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from sqlalchemy import create_engine, text
@@ -96,6 +96,20 @@ async def test_a_request_that_create_delivery_refuses_is_refused_in_the_transact
 async def test_a_time_without_a_zone_is_refused(shop: Shop, outbox: DeliveryOutbox, not_before: datetime) -> None:
     with pytest.raises(InvalidRequestError, match="not_before: must be a datetime with its zone"):
         await shop.order(outbox, "order-1", not_before=not_before)
+
+
+@pytest.mark.parametrize(
+    "not_before",
+    [datetime.max.replace(tzinfo=UTC), datetime.min.replace(tzinfo=timezone(timedelta(hours=5)))],
+)
+async def test_a_time_that_is_none_in_utc_is_refused_before_anything_is_written(
+    shop: Shop, outbox: DeliveryOutbox, not_before: datetime
+) -> None:
+    async with shop.transaction() as session:
+        with pytest.raises(InvalidRequestError, match="not_before: must be within the years 1 to 9999 in UTC"):
+            await outbox.enqueue(session, order("order-1"), not_before=not_before)
+
+    assert await outbox.find("order-1") is None
 
 
 async def test_an_order_for_later_says_when_it_may_leave(shop: Shop, outbox: DeliveryOutbox) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 import attrs
@@ -64,12 +64,7 @@ class Insertion:
     def of(cls, request: DeliveryRequest, idempotency_key: str | None, not_before: datetime | None) -> Insertion:
         """Check a request as `create_delivery` does; raises `InvalidRequestError`."""
         operation = operations.create_delivery(request, idempotency_key)
-        if not_before is not None and (not isinstance(not_before, datetime) or not_before.utcoffset() is None):
-            raise InvalidRequestError(
-                "not_before",
-                "must be a datetime with its zone, such as datetime.now(UTC) + timedelta(hours=1)",
-                operation=_ENQUEUE,
-            )
+        leaves_at = None if not_before is None else _checked_moment(not_before)
         order_id = canonical_order_id(request.external_order_id)
         # A create has both a key and a body.
         key, body = operation.idempotency_key or "", operation.body or b""
@@ -79,8 +74,26 @@ class Insertion:
             key=key,
             body=body,
             fingerprint=fingerprint_of(body),
-            not_before=None if not_before is None else not_before.timestamp(),
+            not_before=leaves_at,
         )
+
+
+def _checked_moment(not_before: datetime) -> float:
+    """Return a time in Unix seconds; raises `InvalidRequestError` if it has no zone, or cannot be read back in UTC."""
+    if not isinstance(not_before, datetime) or not_before.utcoffset() is None:
+        raise InvalidRequestError(
+            "not_before",
+            "must be a datetime with its zone, such as datetime.now(UTC) + timedelta(hours=1)",
+            operation=_ENQUEUE,
+        )
+    seconds = not_before.timestamp()
+    try:
+        datetime.fromtimestamp(seconds, UTC)
+    except ValueError:  # rounded up, or moved to UTC, it is before the first year or after the last one
+        raise InvalidRequestError(
+            "not_before", "must be within the years 1 to 9999 in UTC", operation=_ENQUEUE
+        ) from None
+    return seconds
 
 
 def enqueue(
