@@ -98,13 +98,21 @@ async def test_bodies_of_final_orders_are_pruned(shop: Shop, outbox: DeliveryOut
     assert (await run("outbox", "prune", "--days", "30", "--json")).json == {"event": "pruned", "orders": 0}
 
 
+@pytest.mark.parametrize("days", ["1e10", "inf"])
+async def test_any_number_of_days_is_a_number_of_days(shop: Shop, outbox: DeliveryOutbox, run: Run, days: str) -> None:
+    await shop.order(outbox, "order-1")
+    await shop.execute("UPDATE kaspi_delivery_outbox_entries SET state = 'created', updated_at = 1000")
+
+    assert (await run("outbox", "prune", "--days", days)).out == "erased the bodies of 0 orders\n"
+
+
 async def test_a_mistyped_location_is_no_empty_outbox(run: Run, tmp_path: Path) -> None:
     ended = await run("outbox", "status", "--outbox", str(tmp_path / "missing.sqlite"))
 
     assert (ended.code, "there is no file" in ended.err) == (2, True)
 
 
-@pytest.mark.parametrize("name", ["no_such_module:f", "json:no_such_function", "json", ":f"])
+@pytest.mark.parametrize("name", ["no_such_module:f", "json:no_such_function", "json", ":f", "math:pi"])
 async def test_a_callback_that_is_none_is_refused(
     run: Run, sandbox: Sandbox, file: str, name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -4,7 +4,6 @@ import asyncio
 import importlib
 import sys
 from collections.abc import Iterable, Sequence
-from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +26,8 @@ from kaspi_delivery_async.outbox import DeliveryOutbox, OutboxState
 if TYPE_CHECKING:
     from kaspi_delivery_async.client import DeliveryClient
 
+DAY = 86400.0
+
 LOOK = 2.0
 """Seconds between looks at the counts that are shown."""
 
@@ -45,9 +46,12 @@ def callback_at(name: str | None) -> Any:
     if directory not in sys.path:
         sys.path.insert(0, directory)
     try:
-        return getattr(importlib.import_module(module), function)
+        found = getattr(importlib.import_module(module), function)
     except (ImportError, AttributeError, ValueError) as error:
         raise ConfigurationError(f"{name} is no function: {error}; name one as MODULE:FUNCTION") from error
+    if not callable(found):
+        raise ConfigurationError(f"{name} is no function: it is a {type(found).__name__}; name one as MODULE:FUNCTION")
+    return found
 
 
 async def show_status(outbox: DeliveryOutbox, *, as_json: bool) -> None:
@@ -119,5 +123,5 @@ async def reconcile(outbox: DeliveryOutbox, client: "DeliveryClient", *, as_json
 async def prune(outbox: DeliveryOutbox, *, days: float, as_json: bool) -> None:
     """Erase what is not needed any more."""
     async with outbox:
-        count = await outbox.prune(timedelta(days=days))
+        count = await outbox.prune(days * DAY)  # a timedelta holds no more than 3 million years
     output.emit({"event": "pruned", "orders": count}, Text(f"erased the bodies of {count} orders"), as_json=as_json)
