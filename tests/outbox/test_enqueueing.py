@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session, scoped_session, sessionmaker
 
 from kaspi_delivery_async import ConfigurationError, InvalidRequestError, Outcome, StorageError
 from kaspi_delivery_async.outbox import DeliveryOutbox, OutboxConflictError, OutboxState
+from kaspi_delivery_async.outbox.storage import shared_file
 from tests.support.orders import PERSONAL, changed, order
 from tests.support.outbox_shop import Shop, async_url, other_content, shop_at, sync_engine
 
@@ -249,6 +250,16 @@ async def test_an_outbox_that_was_not_entered_enqueues(shop: Shop, outbox: Deliv
     await shop.order(DeliveryOutbox(shop.location), "order-1")
 
     assert await outbox.find("order-1") is not None
+
+
+async def test_tables_that_the_shops_own_transaction_keeps_from_being_made_are_an_error_that_says_what_to_do(
+    tmp_path: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shared_file, "BUSY_TIMEOUT", 0.05)
+    async with shop_at(f"{tmp_path}/shop.sqlite") as shop:
+        with pytest.raises(StorageError, match="tables are missing, and cannot be made now"):
+            await shop.order(DeliveryOutbox(shop.location), "order-1")
+        assert await shop.rows("SELECT * FROM shop_orders") == []
 
 
 async def test_a_missing_database_is_an_error_of_the_synchronous_caller(tmp_path: object) -> None:

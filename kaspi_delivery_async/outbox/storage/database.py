@@ -12,7 +12,7 @@ from sqlalchemy import func, inspect, select
 
 from kaspi_delivery_async._database.database import CREATION_LOCK, Database
 from kaspi_delivery_async._database.postgresql import PostgresqlDatabase
-from kaspi_delivery_async.errors import ConfigurationError
+from kaspi_delivery_async.errors import ConfigurationError, StorageError
 from kaspi_delivery_async.outbox.storage.shared_file import SharedSqliteFile
 from kaspi_delivery_async.outbox.storage.statements import insert_for
 from kaspi_delivery_async.outbox.storage.tables import VERSION, metadata, version
@@ -119,7 +119,7 @@ class OutboxDatabase(Database):
                 raise ConfigurationError(
                     f"the outbox's tables are missing in {self._name}: {', '.join(missing)}; {_WHAT_TO_DO}"
                 )
-            await self.write(self._create)
+            await self._make_tables()
         found = await self.read(_version)
         if found is None:
             # Migrations make tables, and no rows.
@@ -133,6 +133,16 @@ class OutboxDatabase(Database):
                 f"one reads version {VERSION}: use the release that made them, or migrate them as its changelog says"
             )
         self.identity = Identity(identity=identity, schema=self._schema)
+
+    async def _make_tables(self) -> None:
+        try:
+            await self.write(self._create)
+        except StorageError as error:
+            # On SQLite, say, by the transaction that an order is being enqueued in.
+            raise StorageError(
+                f"the outbox's tables are missing, and cannot be made now: {error}; {_WHAT_TO_DO}, before a "
+                "transaction of the shop's own has written"
+            ) from error.__cause__
 
     @property
     def _name(self) -> str:
