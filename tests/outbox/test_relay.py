@@ -236,11 +236,17 @@ async def test_a_rate_limit_pauses_the_relay_and_counts_as_no_failure(
         await until_state(outbox, "order-2", OutboxState.CREATED)
 
 
+@pytest.mark.parametrize("problem", [RuntimeError("the vault is down"), asyncio.CancelledError()])
 async def test_a_function_of_the_clients_that_raises_pauses_the_relay(
-    shop: Shop, outbox: DeliveryOutbox, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+    shop: Shop,
+    outbox: DeliveryOutbox,
+    sandbox: Sandbox,
+    problem: BaseException,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     monkeypatch.setattr(pauses, "retry_delay", lambda _failures: 0.05)
-    problems = [RuntimeError("the vault is down")]
+    problems = [problem]
 
     def api_key() -> str:
         if problems:
@@ -253,6 +259,8 @@ async def test_a_function_of_the_clients_that_raises_pauses_the_relay(
     ):
         await shop.order(outbox, "order-1")
         await until_state(outbox, "order-1", OutboxState.CREATED)
+
+    assert f"the relay is paused: {type(problem).__name__} in a function of the client" in caplog.text
 
 
 async def test_leaving_lets_calls_in_flight_end_and_gives_the_rest_back(

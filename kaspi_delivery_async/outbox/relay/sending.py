@@ -148,11 +148,13 @@ class Sending:
             elif update.pause is not None and (update.again or update.pause > 0):
                 await self._pauses.rate_limited(update.pause)
             return update
-        except asyncio.CancelledError as error:
-            if not may_have_arrived(error):
-                self._give_back(claim)
-            raise
-        except Exception as error:
+        except (Exception, asyncio.CancelledError) as error:
+            task = asyncio.current_task()
+            if isinstance(error, asyncio.CancelledError) and (task is None or task.cancelling()):
+                if not may_have_arrived(error):
+                    self._give_back(claim)
+                raise
+            # Also if nobody cancels this task: something that the function waited for was cancelled.
             _logger.exception("the client's own function failed")
             await self._pauses.broken(f"{type(error).__name__} in a function of the client, such as `api_key`")
             return put_back(may_have_arrived=claim.may_have_arrived or may_have_arrived(error))
